@@ -1,0 +1,1 @@
+"""Phrases to tokens and back; the only room that imports note_seq."""

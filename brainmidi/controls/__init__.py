@@ -1,0 +1,1 @@
+"""Features become knobs: baseline, smoothing and the declarative map."""

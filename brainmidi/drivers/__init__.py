@@ -1,0 +1,1 @@
+"""Two thin drivers over one core: a recording becomes a score, a person improvises."""

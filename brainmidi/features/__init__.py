@@ -1,0 +1,1 @@
+"""Numbers taken from the signal: band power and event-related potentials."""

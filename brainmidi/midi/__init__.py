@@ -1,0 +1,1 @@
+"""Bars become events on a port and in a file: tempo, timetable, player, ports."""

@@ -1,0 +1,1 @@
+"""Harmony, metre and the two parts that play together."""
