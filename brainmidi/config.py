@@ -33,7 +33,7 @@ class _Table(BaseModel):
     Every field's description says what is allowed; error lines quote it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def _rising(pair: tuple[float, float], low: float, high: float, what: str, *, equal: bool = False) -> None:
@@ -362,7 +362,7 @@ def _explain(error: ErrorDetails, name: str, overrides: Sequence[Override]) -> s
                 f"{override.option} {shown} is not allowed, {wanted}; give such a value or leave {override.option} out"
             )
     if reason:
-        return f"{name}: {where}: {reason}; correct it there, or delete the lines to have the default"
+        return f"{name}: [{'.'.join(keys)}]: {reason}; correct it there, or delete the lines to have the default"
     value = error["input"]
     shown = str(value).lower() if isinstance(value, bool) else repr(value)
     return (

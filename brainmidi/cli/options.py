@@ -1,0 +1,187 @@
+"""The options that ``improv`` and ``score`` share, and how they become a checked :class:`SessionConfig`.
+
+An option is named like the key of ``session.toml`` that it overrides, or :data:`PLACES` says where it belongs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from brainmidi.errors import ConfigError
+
+if TYPE_CHECKING:
+    from brainmidi.config import SessionConfig
+
+MIDI_SUFFIXES = (".mid", ".midi")
+SCORE_SUFFIXES = (".musicxml", ".xml")
+
+
+class Screen(StrEnum):
+    """What is shown while the music plays."""
+
+    NONE = "none"
+    PLAIN = "plain"
+
+
+_BOARD = "Board (BrainFlow's connection parameters)"
+_MUSIC = "Music"
+_REST = "Baseline (what rest looks like)"
+_OUT = "Output"
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="A session.toml; `brainmidi init` writes one.", rich_help_panel=_MUSIC
+    ),
+]
+Key = Annotated[
+    str | None, typer.Option(metavar="KEY", help='Tonic and mode, such as "D dorian".', rich_help_panel=_MUSIC)
+]
+Chords = Annotated[
+    str | None,
+    typer.Option(metavar="CHORDS", help='One chord a bar, repeated: "Dm7 G7 Cmaj7".', rich_help_panel=_MUSIC),
+]
+Tempo = Annotated[
+    float | None, typer.Option(metavar="BPM", help="Quarter notes a minute, 30..240.", rich_help_panel=_MUSIC)
+]
+Metre = Annotated[str | None, typer.Option(metavar="METRE", help="4/4, 3/4, 2/4 or 6/8.", rich_help_panel=_MUSIC)]
+Bars = Annotated[int | None, typer.Option(metavar="N", help="Stop after N bars.", rich_help_panel=_MUSIC)]
+Temperature = Annotated[
+    float | None,
+    typer.Option(
+        metavar="T",
+        help="Sample at exactly T, 0.1..2.0, whatever the brain does: the same as [range] temperature = [T, T].",
+        rich_help_panel=_MUSIC,
+    ),
+]
+Seed = Annotated[
+    int | None, typer.Option(metavar="N", help="Same signal, same seed, same events.", rich_help_panel=_MUSIC)
+]
+Baseline = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="Sit still for so long before the music starts.", rich_help_panel=_REST),
+]
+BaselineFrom = Annotated[
+    Path | None, typer.Option(metavar="RECORDING", help="Fit it to a recording made at rest.", rich_help_panel=_REST)
+]
+BaselineProfile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Use a profile saved earlier.", rich_help_panel=_REST)
+]
+SaveBaseline = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Save the baseline of this take.", rich_help_panel=_REST)
+]
+Output = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Where the take goes: .mid or .musicxml, and twice for both. A dated name under takes/ by default.",
+        rich_help_panel=_OUT,
+    ),
+]
+Trace = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write one line of JSON for every bar.", rich_help_panel=_OUT)
+]
+Ui = Annotated[
+    Screen, typer.Option("--ui", help="One line for every bar, or nothing but the figures.", rich_help_panel=_OUT)
+]
+
+BoardText = Annotated[str | None, typer.Option(metavar="TEXT", show_default=False, rich_help_panel=_BOARD)]
+BoardNumber = Annotated[int | None, typer.Option(metavar="N", show_default=False, rich_help_panel=_BOARD)]
+
+#: Where an option's value belongs in session.toml; BrainFlow's parameters go to [source] under their own names.
+PLACES: Mapping[str, tuple[str, str]] = {
+    "source": ("source", "name"),
+    "tempo": ("session", "tempo_bpm"),
+    "metre": ("session", "metre"),
+    "key": ("session", "key"),
+    "chords": ("session", "chords"),
+    "bars": ("session", "bars"),
+    "seed": ("session", "seed"),
+    "temperature": ("range", "temperature"),
+    "baseline": ("baseline", "seconds"),
+    "baseline_from": ("baseline", "recording"),
+    "baseline_profile": ("baseline", "profile"),
+    "port": ("midi", "port"),
+}
+_NO_BASELINE: Mapping[str, object] = {"seconds": 0.0, "recording": "", "profile": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where a take is written; `midi` is None where a dated name is to be made."""
+
+    midi: Path | None
+    score: Path | None
+
+
+def read_config(config: Path | None, given: Mapping[str, Any]) -> SessionConfig:
+    """Return the file `config` with the options `given` on top, all of it checked.
+
+    Parameters
+    ----------
+    config : Path or None
+        The value of ``--config``.
+    given : mapping of str to object
+        Options by their names in Python; None where the user gave none. Names that belong nowhere are passed over.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`brainmidi.config.load_config`; and where two baselines are asked for.
+    """
+    from brainmidi.config import Override, SourceTable, load_config
+
+    overrides: list[Override] = []
+    rests = [name for name in given if name.startswith("baseline") and given[name] is not None]
+    if len(rests) > 1:
+        both = " and ".join("--" + name.replace("_", "-") for name in rests)
+        raise ConfigError(f"{both} exclude each other, one baseline is needed; leave one of them out")
+    for name, value in given.items():
+        place = PLACES.get(name) or (("source", name) if name in SourceTable.model_fields else None)
+        if value is None or place is None:
+            continue
+        option = "--" + name.replace("_", "-")
+        if name == "temperature":
+            overrides.append(Override(option, place, [value, value], f"{value:g}", "0.1..2.0"))
+            continue
+        if place[0] == "baseline":  # the option replaces whatever kind of baseline the file asks for
+            others = {key: nothing for key, nothing in _NO_BASELINE.items() if key != place[1]}
+            overrides.extend(Override(option, ("baseline", key), nothing) for key, nothing in others.items())
+        overrides.append(Override(option, place, str(value) if isinstance(value, Path) else value))
+    return load_config(config, overrides)
+
+
+def sort_outputs(paths: Sequence[Path] | None) -> Outputs:
+    """Tell the ``-o`` files apart by their suffixes, and see to it that their folders are there.
+
+    Raises
+    ------
+    ConfigError
+        A suffix is unknown, two files are of one kind, or a folder does not exist.
+    """
+    midi: list[Path] = []
+    score: list[Path] = []
+    for path in paths or ():
+        suffix = path.suffix.lower()
+        if suffix not in MIDI_SUFFIXES + SCORE_SUFFIXES:
+            raise ConfigError(f"-o {path} ends in {suffix or 'nothing'!r}, .mid or .musicxml is allowed; rename it")
+        (midi if suffix in MIDI_SUFFIXES else score).append(path)
+        need_folder("-o", path)
+    for kind in (midi, score):
+        if len(kind) > 1:
+            raise ConfigError(f"-o {kind[0]} and -o {kind[1]} are of one kind, one .mid and one .musicxml are allowed")
+    return Outputs(midi[0] if midi else None, score[0] if score else None)
+
+
+def need_folder(option: str, path: Path | None) -> None:
+    """Raise ConfigError where the folder that `path` is to be written to does not exist."""
+    if path is not None and not path.absolute().parent.is_dir():
+        raise ConfigError(f"{option} {path}: the folder {path.parent} does not exist; make it first")

@@ -1,0 +1,156 @@
+"""session.toml: the template is the defaults, and every mistake is one line that says what to do."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brainmidi.cli.init import template
+from brainmidi.config import Override, SessionConfig, load_config, parse_config
+from brainmidi.errors import ConfigError
+from brainmidi.types import KNOBS, PARTS
+
+
+def refused(tables: dict, *overrides: Override) -> str:
+    with pytest.raises(ConfigError) as error:
+        parse_config(tables, overrides=overrides)
+    line = str(error.value)
+    assert "\n" not in line
+    return line
+
+
+def test_the_template_parses_to_exactly_the_defaults():
+    assert parse_config(tomllib.loads(template())) == SessionConfig()
+
+
+def test_the_template_shows_every_key():
+    shown = tomllib.loads(template())
+    for section, table in SessionConfig().model_dump(exclude_none=True).items():
+        left_out = set(table) - set(shown[section])
+        assert not left_out or section == "source", f"[{section}] {left_out}"
+
+
+def test_an_empty_file_is_the_defaults():
+    assert parse_config({}) == SessionConfig()
+
+
+def test_a_file_with_one_line_changes_one_value():
+    config = parse_config({"map": {"density": {"invert": True}}})
+    assert config.map.density.invert
+    assert config.map.density.feature == SessionConfig().map.density.feature
+    assert config.map.tempo == SessionConfig().map.tempo
+
+
+@pytest.mark.parametrize(
+    ("tables", "place", "near"),
+    [
+        ({"sesion": {}}, "[sesion]", "session"),
+        ({"session": {"tempo": 90}}, "[session] tempo", "tempo_bpm"),
+        ({"map": {"densty": {"feature": "beta"}}}, "[map] densty", "density"),
+        ({"map": {"density": {"feture": "beta"}}}, "[map.density] feture", "feature"),
+        ({"on": {"blink": {"feature": "a", "threshold": 1.0, "acton": "none"}}}, "[on.blink] acton", "action"),
+        ({"parts": {"melodie": {}}}, "[parts] melodie", "melody"),
+        ({"source": {"mac_adress": ""}}, "[source] mac_adress", "mac_address"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest_known_one(tables, place, near):
+    line = refused(tables)
+    assert f"{place} is unknown, did you mean {near}?" in line
+
+
+@pytest.mark.parametrize(
+    ("tables", "place", "allowed"),
+    [
+        ({"session": {"tempo_bpm": 900}}, "[session] tempo_bpm = 900", "30..240"),
+        ({"session": {"bars": 0}}, "[session] bars = 0", "1..10000"),
+        ({"session": {"bars": "3"}}, "[session] bars = '3'", "1..10000"),
+        ({"session": {"seed": True}}, "[session] seed = true", "whole number"),
+        ({"session": 3}, "[session] = 3", "a table"),
+        ({"signal": {"line": 40}}, "[signal] line = 40", '"auto", 50, 60 or "none"'),
+        ({"signal": {"reference": 3}}, "[signal] reference = 3", "list of channel names"),
+        ({"signal": {"bands": {"alpha": [8, "x"]}}}, "[signal.bands] alpha = 'x'", "[low, high] in Hz"),
+        ({"signal": {"bands": {"alpha": [13, 8]}}}, "[signal]: band alpha", "low < high"),
+        ({"signal": {"high_pass_hz": 10, "low_pass_hz": 10}}, "[signal]: high_pass_hz", "below low_pass_hz"),
+        ({"erp": {"target": ["1"]}}, "[erp]: marker '1'", "one list"),
+        ({"erp": {"response_s": [0.2, 5.0]}}, "[erp]: response_s", "-0.2..0.8"),
+        ({"baseline": {"seconds": 3, "profile": "a.json"}}, "[baseline]: give one", "not several"),
+        ({"map": {"tempo": {"low": 3}}}, "[map.tempo]: low", "below high"),
+        ({"on": {"blink": {"feature": "a"}}}, "[on.blink] threshold is missing", "a number"),
+        ({"range": {"temperature": [0.0, 1.0]}}, "[range]: temperature", "0.1..2"),
+        ({"range": {"velocity": [0, 100]}}, "[range]: velocity", "1..127"),
+        ({"parts": {"melody": {"channel": 17}}}, "[parts.melody] channel = 17", "1..16"),
+        ({"parts": {"melody": {"channel": 2}}}, "[parts]: the two parts share", "its own"),
+        ({"parts": {"melody": {"high": 65}}}, "[parts.melody]: high", "octave"),
+    ],
+)
+def test_a_bad_value_says_where_what_is_allowed_and_what_to_do(tables, place, allowed):
+    line = refused(tables)
+    assert line.startswith("session.toml: " + place)
+    assert allowed in line
+    assert any(remedy in line for remedy in ("correct it", "delete", "add it"))
+
+
+def test_a_value_from_the_command_line_is_called_by_its_option():
+    line = refused({}, Override("--bars", ("session", "bars"), -3))
+    assert line.startswith("--bars -3 is not allowed, 1..10000 bars")
+    temperature = Override("--temperature", ("range", "temperature"), [-1.0, -1.0], "-1", "0.1..2.0")
+    assert refused({}, temperature).startswith("--temperature -1 is not allowed, 0.1..2.0;")
+
+
+def test_the_files_own_mistake_is_not_blamed_on_an_option():
+    temperature = Override("--temperature", ("range", "temperature"), [1.0, 1.0], "1", "0.1..2.0")
+    assert refused({"range": {"velocity": [0, 100]}}, temperature).startswith("session.toml: [range]: velocity")
+
+
+def test_the_command_line_wins_over_the_file():
+    assert (
+        parse_config({"session": {"bars": 3}}, overrides=[Override("--bars", ("session", "bars"), 5)]).session.bars == 5
+    )
+
+
+def test_a_missing_file_and_a_file_that_is_no_toml_say_so(tmp_path):
+    with pytest.raises(ConfigError, match=r"cannot be read .* `brainmidi init` writes one"):
+        load_config(tmp_path / "nothing.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[session\n")
+    with pytest.raises(ConfigError, match=r"is not valid TOML: .*line 1"):
+        load_config(broken)
+
+
+def test_the_tables_name_the_knobs_and_parts_of_the_vocabulary():
+    config = SessionConfig()
+    assert set(type(config.map).model_fields) - {"time_constant_s"} == set(KNOBS)
+    assert tuple(type(config.parts).model_fields) == PARTS
+
+
+def test_a_knob_without_a_feature_is_left_out_of_the_map():
+    assert "tempo" not in parse_config({"map": {"tempo": {"feature": "none"}}}).map.knobs()
+
+
+def test_a_boards_options_are_those_that_were_set():
+    config = parse_config({"source": {"name": "cyton", "serial_port": "/dev/ttyUSB0"}})
+    assert config.source.options() == {"serial_port": "/dev/ttyUSB0"}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*SessionConfig.model_fields, "x"]),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+            max_leaves=6,
+        ),
+    )
+)
+def test_whatever_a_file_holds_is_accepted_or_refused_in_one_line(tables):
+    try:
+        parse_config(tables)
+    except ConfigError as error:
+        line = str(error)
+    else:
+        line = "fine"
+    assert line
+    assert "\n" not in line
