@@ -1,0 +1,51 @@
+"""The second part when no model speaks: chords led from voice to voice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from brainmidi.music.harmony import Tones
+
+
+def voicing(tones: Tones, before: Sequence[int], *, low: int, high: int, voices: int = 3) -> tuple[int, ...]:
+    """Return a chord whose voices move as little as they can from `before`.
+
+    Parameters
+    ----------
+    tones : Tones
+        The chord.
+    before : sequence of int
+        Pitches sounding before; empty at the start.
+    low, high : int
+        Range of the part; at least an octave.
+    voices : int
+        Most notes in the chord, the bass included.
+
+    Returns
+    -------
+    tuple of int
+        Rising pitches: the chord's bass in the lower half of the range, other chord tones above it.
+    """
+    start = sorted(before)
+    bass_before = start[0] if start else low + 5
+    basses = [pitch for pitch in range(low, high + 1) if pitch % 12 == tones.bass]
+    bass = min(basses, key=lambda pitch: (max(0, pitch - low - 14) * 4 + abs(pitch - bass_before), pitch))
+    chosen = [bass]
+    # The fifth says least about a chord: thirds and sevenths come first.
+    order = sorted(tones.chord - {tones.bass}, key=lambda tone: (tone == (tones.root + 7) % 12, (tone - tones.root) % 12))
+    middle = (low + high) / 2
+    for voice, tone in enumerate(order[: voices - 1]):
+        # A tenth or more above a deep bass sounds clear; thirds right above it do not.
+        floor = bass + (7 if bass < 48 else 3)
+        options = [pitch for pitch in range(low, high + 1) if pitch % 12 == tone and pitch >= floor]
+        options = options or [pitch for pitch in range(low, high + 1) if pitch % 12 == tone]
+        options = [pitch for pitch in options if pitch not in chosen] or options
+        reference = start[min(voice + 1, len(start) - 1)] if len(start) > 1 else middle
+        chosen.append(min(options, key=lambda pitch: (abs(pitch - reference), pitch)))
+    return tuple(sorted(set(chosen)))
+
+
+def nearest(classes: frozenset[int], pitch: int, *, low: int, high: int) -> int:
+    """Return the pitch in `low`..`high` nearest to `pitch` whose class is one of `classes`."""
+    options = [other for other in range(low, high + 1) if other % 12 in classes]
+    return min(options, key=lambda other: (abs(other - pitch), other))

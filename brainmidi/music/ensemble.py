@@ -1,0 +1,211 @@
+"""From controls to a bar: the melody walks its latent between two anchors, the second part continues what was played.
+
+The models' space has its tonic on C. Both parts are composed there and moved to the session's tonic at the end, so that
+a model trained on tunes in C serves every key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from brainmidi.music import constraint as tables
+from brainmidi.music import form
+from brainmidi.music.conform import conformed, dynamics, landed, with_dynamics
+from brainmidi.music.coplayer import voicing
+from brainmidi.music.form import Role
+from brainmidi.music.harmony import Key, Metre, Tones
+from brainmidi.music.phrase import MODEL_LENGTH, beat_of, excerpt, joined, padded
+from brainmidi.music.voices import AccompanimentVoice, Constraint, Float32Array, MelodyVoice, VoiceState
+from brainmidi.types import Note, Phrase
+
+__all__ = ["AccompanimentVoice", "BarPlan", "Constraint", "Dynamics", "MelodyVoice", "PartRange", "VoiceState"]
+__all__ += ["accompaniment", "melody"]
+
+_HALF_MODEL = MODEL_LENGTH / 2
+
+# The second part stays under the first, and its accents are flatter.
+_BEHIND, _ACCENT, _ACCENT_BEHIND = 14, 20.0, 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class PartRange:
+    """Lowest and highest MIDI pitch of a part, at least an octave apart."""
+
+    low: int
+    high: int
+
+    def lowered(self, semitones: int) -> PartRange:
+        """Return the range moved down by `semitones`."""
+        return PartRange(self.low - semitones, self.high - semitones)
+
+
+@dataclass(frozen=True, slots=True)
+class BarPlan:
+    """What is settled about a bar before a model is asked.
+
+    Parameters
+    ----------
+    index : int
+        Bar of the take, from 0.
+    role : Role
+        Whether the bar closes something.
+    tones : tuple of Tones
+        What may sound at each sixteenth, in the models' space.
+    """
+
+    index: int
+    role: Role
+    tones: tuple[Tones, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dynamics:
+    """Velocity at knob positions 0 and 1."""
+
+    low: int = 50
+    high: int = 105
+
+
+def melody(
+    voice: MelodyVoice,
+    z: Float32Array,
+    plans: tuple[BarPlan, BarPlan],
+    *,
+    key: Key,
+    metre: Metre,
+    pitch_range: PartRange,
+    register: float,
+    density: float,
+    temperature: float,
+    seed: int,
+    first: Phrase | None,
+    theme: Phrase | None,
+) -> Phrase:
+    """Return one bar of melody in the models' space, without dynamics.
+
+    Parameters
+    ----------
+    voice : MelodyVoice
+        The latent model.
+    z : ndarray, shape (latent_size,)
+        Where the brain stands.
+    plans : tuple of two BarPlan
+        Both bars of the two-bar phrase.
+    key, metre : Key, Metre
+        Of the session.
+    pitch_range : PartRange
+        Of the part, in the models' space.
+    register : float
+        Semitones by which the line's centre is moved.
+    density, temperature : float
+        0..1, and the sampling temperature.
+    seed : int
+        Of the session.
+    first : Phrase or None
+        The phrase's first bar as it was heard, where this is the second one.
+    theme : Phrase or None
+        The two bars to recall.
+    """
+    second = first is not None
+    middle = (pitch_range.low + pitch_range.high) / 2 - 1
+    centre = float(np.clip(middle + register, pitch_range.low + 4, pitch_range.high - 4))
+    rows = []
+    for half, plan in enumerate(plans):
+        row = tables.melody_bar(
+            plan.tones,
+            metre,
+            plan.role,
+            low=pitch_range.low,
+            high=pitch_range.high,
+            centre=centre,
+            density=density,
+        )
+        if theme is not None and plan.role is not Role.FINAL:
+            row = tables.recalled(row, excerpt(theme, half * metre.length, metre.length))
+        rows.append(row)
+    prefix = None if first is None else padded(first, _HALF_MODEL)
+    plan, row = plans[second], rows[second]
+    rng = form.generator(seed, form.theme_key(plan.index), form.MELODY)
+    sung = voice.decode(z, tables.two_bars(rows[0], rows[1]), temperature, rng, prefix)
+    bar = excerpt(sung, _HALF_MODEL if second else beat_of(0), metre.length)
+    bar = conformed(bar, row, plan.tones, monophonic=True, voices=1)
+    landing = tables.landing_step(plan.role, metre)
+    if landing is not None:
+        near = first.notes[-1].pitch if first is not None and first.notes else round(centre)
+        rest = tables.rest_tones(plan.tones[landing], plan.role)
+        pitches = [pitch for pitch in row.allowed(landing) if pitch % 12 in rest]
+        bar = landed(bar, landing, pitches, near, "melody")
+    return bar
+
+
+def sung(bar: Phrase, metre: Metre, level: float, limits: Dynamics) -> Phrase:
+    """Return a melody bar with dynamics: the velocity knob's `level` 0..1, with the metre's accents."""
+    return with_dynamics(bar, dynamics(metre, level, low=limits.low, high=limits.high, accent=_ACCENT))
+
+
+def behind(metre: Metre, level: float, limits: Dynamics) -> tuple[float, ...]:
+    """Return the second part's velocity at each step of the bar."""
+    low, high = max(1, limits.low - _BEHIND), max(1, limits.high - _BEHIND)
+    return dynamics(metre, level, low=low, high=high, accent=_ACCENT_BEHIND)
+
+
+def accompaniment(
+    voice: AccompanimentVoice,
+    state: VoiceState,
+    melody_bar: Phrase,
+    plan: BarPlan,
+    *,
+    metre: Metre,
+    pitch_range: PartRange,
+    density: float,
+    temperature: float,
+    level: float,
+    limits: Dynamics,
+    seed: int,
+    before: Sequence[int],
+    max_voices: int,
+) -> tuple[VoiceState, Phrase]:
+    """Return the model's new memory and one bar of the second part, in the models' space.
+
+    A bar in which the model leaves the harmony unsaid (no note at all, or a close without its chord) is given the
+    chord, led from the pitches `before`.
+    """
+    row = tables.accompaniment_bar(
+        plan.tones, metre, plan.role, low=pitch_range.low, high=pitch_range.high, density=density
+    )
+    velocities = np.asarray(behind(metre, level, limits), dtype=np.float32)
+    rng = form.generator(seed, plan.index, form.ACCOMPANIMENT)
+    state, played = voice.continue_bar(state, melody_bar, row, temperature, velocities, rng, max_voices)
+    bar = conformed(
+        excerpt(played, beat_of(0), metre.length), row, plan.tones, monophonic=False, voices=max_voices
+    )
+    landing = tables.landing_step(plan.role, metre)
+    at = 0 if landing is None else landing
+    missing = not bar.notes if landing is None else all(note.start != beat_of(at) for note in bar)
+    if missing:
+        lead = [note.pitch for note in bar] or list(before)
+        chord = voicing(plan.tones[at], lead, low=pitch_range.low, high=pitch_range.high, voices=min(3, max_voices))
+        struck = tuple(
+            Note(beat_of(at), metre.length - beat_of(at), pitch, round(float(velocities[at])), "accompaniment")
+            for pitch in chord
+        )
+        kept = excerpt(bar, beat_of(0), beat_of(at)).notes if at else ()
+        bar = Phrase((*kept, *struck), metre.length)
+    elif landing is not None:
+        notes = tuple(note for note in bar if note.start < beat_of(at))
+        close = tuple(
+            Note(note.start, metre.length - note.start, note.pitch, note.velocity, note.part)
+            for note in bar
+            if note.start == beat_of(at)
+        )
+        kept = excerpt(Phrase(notes, metre.length), beat_of(0), beat_of(at)).notes if at else ()
+        bar = Phrase((*kept, *close), metre.length)
+    return state, bar
+
+
+def two_bar_theme(first: Phrase, second: Phrase) -> Phrase:
+    """Return the phrase that later phrases of the form recall."""
+    return joined(first, second)

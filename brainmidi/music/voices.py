@@ -1,0 +1,104 @@
+"""What the two parts ask of the models: protocols, so that this room never sees a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainmidi.errors import MusicError
+from brainmidi.types import Phrase
+
+Float32Array: TypeAlias = NDArray[np.float32]
+
+#: Whatever an accompaniment voice needs to remember; the session only carries it.
+VoiceState: TypeAlias = object
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What a model may start when, as additions to its log-odds.
+
+    Parameters
+    ----------
+    pitch_bias : ndarray of float32, shape (n_steps, 128)
+        Added to the log-odds of starting each pitch at each sixteenth step; ``-inf`` forbids.
+    onset_bias : ndarray of float32, shape (n_steps,)
+        Added to the log-odds of every onset at that step; ``-inf`` forbids all.
+    """
+
+    pitch_bias: Float32Array
+    onset_bias: Float32Array
+
+    def __post_init__(self) -> None:
+        pitch = np.ascontiguousarray(self.pitch_bias, dtype=np.float32).view()
+        onset = np.ascontiguousarray(self.onset_bias, dtype=np.float32).view()
+        if pitch.ndim != 2 or pitch.shape != (onset.shape[0], 128):
+            raise MusicError(
+                f"constraint has shapes {pitch.shape} and {onset.shape}, (n_steps, 128) and (n_steps,) are needed; "
+                "give one row a step"
+            )
+        pitch.flags.writeable = False
+        onset.flags.writeable = False
+        object.__setattr__(self, "pitch_bias", pitch)
+        object.__setattr__(self, "onset_bias", onset)
+
+    def __len__(self) -> int:
+        return int(self.onset_bias.shape[0])
+
+    def allows(self, step: int, pitch: int) -> bool:
+        """Return whether `pitch` may start at `step`."""
+        return bool(np.isfinite(self.pitch_bias[step, pitch]) and np.isfinite(self.onset_bias[step]))
+
+    def allowed(self, step: int) -> tuple[int, ...]:
+        """Return the pitches that may sound at `step`, low to high, whether or not an onset may fall there."""
+        return tuple(int(pitch) for pitch in np.flatnonzero(np.isfinite(self.pitch_bias[step])))
+
+
+class MelodyVoice(Protocol):
+    """A latent model of two-bar melodies in C (MusicVAE)."""
+
+    def encode(self, phrase: Phrase) -> Float32Array:
+        """Return the latent point, shape (latent_size,), of an eight-beat phrase."""
+        ...
+
+    def between(self, calm: Float32Array, active: Float32Array, mix: float) -> Float32Array:
+        """Return the point at `mix` 0..1 on the way from `calm` to `active`."""
+        ...
+
+    def decode(
+        self,
+        z: Float32Array,
+        constraint: Constraint,
+        temperature: float,
+        rng: np.random.Generator,
+        prefix: Phrase | None,
+    ) -> Phrase:
+        """Return eight beats sampled at `z` under a 32-step constraint; `prefix` is a first bar that is forced."""
+        ...
+
+
+class AccompanimentVoice(Protocol):
+    """A model that continues what was played (Music Transformer)."""
+
+    def initial(self) -> VoiceState:
+        """Return what is remembered before the first bar."""
+        ...
+
+    def continue_bar(
+        self,
+        state: VoiceState,
+        melody_bar: Phrase,
+        constraint: Constraint,
+        temperature: float,
+        velocities: Float32Array,
+        rng: np.random.Generator,
+        max_voices: int,
+    ) -> tuple[VoiceState, Phrase]:
+        """Return the new memory and one bar with notes of part ``"accompaniment"``.
+
+        `velocities`, shape (n_steps,), says how hard an onset at each step is struck.
+        """
+        ...
