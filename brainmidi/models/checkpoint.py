@@ -1,0 +1,103 @@
+"""Trained weights on disk: a folder with ``config.json``, ``weights.npz`` and a model card. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainmidi.errors import ModelError
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "weights.npz"
+
+
+def checkpoints_root() -> Path:
+    """Return the folder of the shipped checkpoints: in a wheel, an editable install or a run at the repository's root."""
+    spec = importlib.util.find_spec("brainmidi.checkpoints")
+    if spec is not None and spec.origin is not None:
+        return Path(spec.origin).parent
+    # Not installed: the repository's root is on the path, and checkpoints/ stands beside the package.
+    return Path(__file__).resolve().parents[2] / "checkpoints"
+
+
+def find_checkpoint(name: str | os.PathLike[str]) -> Path:
+    """Return the folder of a checkpoint given by path or by the name of a shipped one.
+
+    Raises
+    ------
+    ModelError
+        If neither exists; the message lists the shipped names.
+    """
+    path = Path(name)
+    for candidate in (path, checkpoints_root() / path):
+        if (candidate / CONFIG_FILE).is_file():
+            return candidate
+    known = sorted(p.parent.name for p in checkpoints_root().glob(f"*/{CONFIG_FILE}"))
+    raise ModelError(f"checkpoint {str(name)!r} not found; give a folder with {CONFIG_FILE} or one of: {', '.join(known)}")
+
+
+def save_weights(folder: Path, config: dict[str, Any], weights: dict[str, NDArray[Any]]) -> None:
+    """Write configuration and weights; floats are stored as fp16, and the folder is made if missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / (WEIGHTS_FILE + ".partial")
+    with partial.open("wb") as out:
+        np.savez_compressed(out, **{name: value.astype(np.float16) for name, value in weights.items()})
+    partial.replace(folder / WEIGHTS_FILE)
+    (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return what ``config.json`` holds."""
+    try:
+        config = json.loads((folder / CONFIG_FILE).read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder / CONFIG_FILE} cannot be read ({error}); install the checkpoint again") from None
+    if not isinstance(config, dict) or "kind" not in config:
+        raise ModelError(f"{folder / CONFIG_FILE} names no kind of model; install the checkpoint again")
+    return config
+
+
+def read_weights(folder: Path) -> dict[str, NDArray[np.float32]]:
+    """Return the weights by name, as float32."""
+    try:
+        with np.load(folder / WEIGHTS_FILE, allow_pickle=False) as stored:
+            return {name: stored[name].astype(np.float32) for name in stored.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{folder / WEIGHTS_FILE} cannot be read ({error}); install the checkpoint again") from None
+
+
+def weights_of(model: Any) -> dict[str, NDArray[Any]]:
+    """Return the trainable weights of a Keras model by their path within it."""
+    return {_name(v): np.asarray(v.numpy() if hasattr(v, "numpy") else v) for v in model.trainable_variables}
+
+
+def put_weights(model: Any, weights: dict[str, NDArray[Any]]) -> None:
+    """Assign weights by name; names and shapes must match exactly.
+
+    Raises
+    ------
+    ModelError
+        Naming what is missing, left over, or of another shape.
+    """
+    variables = {_name(v): v for v in model.trainable_variables}
+    missing, extra = sorted(variables.keys() - weights.keys()), sorted(weights.keys() - variables.keys())
+    if missing or extra:
+        raise ModelError(f"weights do not fit: missing {missing[:4]}, left over {extra[:4]}; check config.json")
+    for name, variable in variables.items():
+        if tuple(variable.shape) != weights[name].shape:
+            raise ModelError(
+                f"weight {name} has shape {weights[name].shape}, {tuple(variable.shape)} is needed; check config.json"
+            )
+        variable.assign(weights[name])
+
+
+def _name(variable: Any) -> str:
+    """Return a variable's path below its model (the model's own name is a counter of Keras')."""
+    return str(variable.path.split("/", 1)[1] if "/" in variable.path else variable.path)

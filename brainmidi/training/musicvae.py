@@ -1,0 +1,94 @@
+"""Train a MusicVAE on the public-domain melodies of the music21 corpus.
+
+The recipe: tonic on C, one window at every bar, split by piece, Adam with weight averaging, scheduled sampling with an
+inverse-sigmoid schedule (Bengio et al. 2015), beta rising to its maximum (Roberts et al. 2018, section 4.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from brainmidi.errors import ConfigError
+from brainmidi.models.musicvae import CONFIGS, MusicVae
+from brainmidi.training import fit, melodies
+from brainmidi.training.corpora import load_pieces
+
+#: Beta reaches its maximum within the few thousand steps that two cores can take (Magenta's rate is made for 200,000).
+BETA_RATE = 0.9995
+PEAK_RATE = 1.5e-3
+BATCH_SIZE = 128
+#: Step at which half the decoder's inputs are nearly its own, in the inverse sigmoid k / (k + exp(step / k)).
+SAMPLING_K = 800.0
+
+
+class Batches(keras.utils.PyDataset):
+    """Shuffled batches of phrases, the same for the same seed and epoch."""
+
+    def __init__(self, phrases: NDArray[np.uint8], batch_size: int, seed: int) -> None:
+        super().__init__()
+        self.phrases, self.batch_size, self.seed = phrases, batch_size, seed
+        self.epoch = 0
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        self.order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.phrases))
+
+    def __len__(self) -> int:
+        return len(self.phrases) // self.batch_size
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        tokens = self.phrases[rows].astype(np.int32)
+        return tokens, tokens
+
+    def on_epoch_end(self) -> None:
+        """Draw the next epoch's order."""
+        self.epoch += 1
+        self._shuffle()
+
+
+class ScheduledSampling(keras.callbacks.Callback):
+    """Raise the share of the decoder's inputs that are its own samples."""
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Set the share for this batch from the steps taken so far."""
+        steps = float(self.model.optimizer.iterations)
+        self.model.sampled_share.assign(1.0 - SAMPLING_K / (SAMPLING_K + np.exp(min(steps / SAMPLING_K, 50.0))))
+
+
+def train(
+    name: str, out: Path, *, cache: Path, work: Path, minutes: float, seed: int, collections: tuple[str, ...]
+) -> dict[str, Any]:
+    """Train configuration `name` and write its checkpoint to `out`; see :func:`brainmidi.training.fit.run`."""
+    if name not in CONFIGS:
+        raise ConfigError(f"configuration {name!r} is unknown; choose from {', '.join(CONFIGS)}")
+    config = replace(CONFIGS[name], beta_rate=BETA_RATE)
+    data = melodies.dataset(load_pieces(collections, cache))
+    keras.utils.set_random_seed(seed)
+    model = MusicVae(config, seed)
+    model.compile(
+        optimizer=keras.optimizers.Adam(PEAK_RATE, clipnorm=1.0, use_ema=True, ema_momentum=0.995),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        jit_compile=keras.backend.backend() == "jax",  # XLA on TensorFlow cannot differentiate the scan
+    )
+    held_out = data["validation"].astype(np.int32)
+    figures = fit.run(
+        model,
+        Batches(data["train"], BATCH_SIZE, seed),
+        (held_out, held_out),
+        config={"kind": "musicvae", "name": name, **CONFIGS[name].to_json()},
+        out=out,
+        work=work,
+        minutes=minutes,
+        peak_rate=PEAK_RATE,
+        batch_size=BATCH_SIZE,
+        callbacks=(ScheduledSampling(),),
+    )
+    return {**figures, **{f"{split}_phrases": len(rows) for split, rows in data.items()}}
