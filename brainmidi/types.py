@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +27,9 @@ KNOBS: tuple[str, ...] = ("latent_mix", "temperature", "density", "velocity", "t
 PARTS: tuple[str, ...] = ("melody", "accompaniment")
 
 
-def _frozen(array: NDArray, dtype: type) -> NDArray:
+def _frozen(array: NDArray[Any], dtype: type) -> NDArray[Any]:
     """Return a read-only copy-free view of `array` as `dtype`."""
-    view = np.ascontiguousarray(array, dtype=dtype).view()
+    view: NDArray[Any] = np.ascontiguousarray(array, dtype=dtype).view()
     view.flags.writeable = False
     return view
 
@@ -58,7 +58,7 @@ class Montage:
 
     def __post_init__(self) -> None:
         if not self.names:
-            raise SignalError("0 EEG channels found, at least 1 is needed; choose a recording or board that carries EEG")
+            raise SignalError("0 EEG channels found, at least 1 is needed; choose a recording or board with EEG")
         if len(set(self.names)) != len(self.names):
             raise SignalError(f"channel names {self.names} repeat; give every channel its own name")
         if not self.rate_hz > 0:
@@ -133,20 +133,26 @@ class Clock(Protocol):
 class Source(Protocol):
     """Where EEG comes from. Sources are pulled; the pace is the caller's.
 
-    ``read(until_s)`` returns the samples with ``time_s < until_s`` not returned before: a recording or a simulated brain
-    gives exactly those, a board gives what has arrived (whatever `until_s` says). An empty chunk means "nothing new";
-    ``None`` means that the stream has ended for good.
+    ``read(until_s)`` returns the samples with ``time_s < until_s`` not returned before: a recording or a simulated
+    brain gives exactly those, a board gives what has arrived (whatever `until_s` says). An empty chunk means "nothing
+    new"; ``None`` means that the stream has ended for good.
     """
 
     name: str
     simulated: bool
     montage: Montage
 
-    def start(self) -> None: ...
+    def start(self) -> None:
+        """Connect; sample time begins."""
+        ...
 
-    def read(self, until_s: float) -> Chunk | None: ...
+    def read(self, until_s: float) -> Chunk | None:
+        """Return the samples before `until_s` (seconds of sample time) that were not returned yet, or None at the end."""
+        ...
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """Let the device or file go; a second call does nothing."""
+        ...
 
 
 # --------------------------------------------------------------------------------------------------- features
