@@ -147,7 +147,7 @@ class Source(Protocol):
         ...
 
     def read(self, until_s: float) -> Chunk | None:
-        """Return the samples before `until_s` (seconds of sample time) that were not returned yet, or None at the end."""
+        """Return what came before `until_s` seconds of sample time and was not returned yet; None at the end."""
         ...
 
     def stop(self) -> None:
