@@ -1,0 +1,212 @@
+"""A take as a standard MIDI file, type 1: a conductor track and a named track per part, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import mido  # type: ignore[import-untyped]
+
+from brainmidi.errors import MidiError
+from brainmidi.midi.timetable import DEFAULT_CHANNELS, RANK_CONTROL, RANK_OFF, RANK_ON, bar_events
+from brainmidi.midi.wire import TICKS_PER_BEAT
+from brainmidi.types import Bar, MidiEvent
+
+#: Fifths that a mode's key signature lies from its tonic's major one (D dorian: 2 - 2 = 0 sharps, as C major).
+_MODE_FIFTHS: Mapping[str, int] = {
+    "major": 0,
+    "ionian": 0,
+    "dorian": -2,
+    "phrygian": -4,
+    "lydian": 1,
+    "mixolydian": -1,
+    "minor": -3,
+    "aeolian": -3,
+    "harmonic minor": -3,
+    "melodic minor": -3,
+    "locrian": -5,
+}
+_MAJOR = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
+_MINOR = ("Abm", "Ebm", "Bbm", "Fm", "Cm", "Gm", "Dm", "Am", "Em", "Bm", "F#m", "C#m", "G#m", "D#m", "A#m")
+
+
+def write_midi(
+    path: Path | str,
+    bars: Sequence[Bar],
+    *,
+    metre: str,
+    key: str,
+    title: str,
+    end_beat: Fraction | None = None,
+    events: Sequence[MidiEvent] | None = None,
+    channels: Mapping[str, int] = DEFAULT_CHANNELS,
+) -> None:
+    """Write a take as a type-1 file of 960 ticks a quarter note, replacing `path` at once.
+
+    The file appears under its name only when it is whole, so that a process killed while it saves leaves the last save.
+
+    Parameters
+    ----------
+    path : Path or str
+        Where to; its folder is made if need be.
+    bars : sequence of Bar
+        The take, in order. Tempi, and markers where the anchor changes, are taken from here.
+    metre : str
+        Such as ``"4/4"``.
+    key : str
+        Tonic and mode, such as ``"D dorian"``. The key signature is that of the mode's accidentals; a mode that has
+        none of its own (such as ``"blues"``) leaves it out.
+    title : str
+        Name of the conductor track.
+    end_beat : Fraction, optional
+        Where the take was cut: later messages are left out and what is open then is closed then. The end of the last
+        bar by default.
+    events : sequence of MidiEvent, optional
+        The messages themselves, as a :class:`~brainmidi.midi.handover.PlayReport` has them; those of `bars` by default.
+    channels : mapping of str to int, optional
+        MIDI channel 1..16 of each part.
+
+    Raises
+    ------
+    MidiError
+        If the metre cannot be understood or the file cannot be written.
+    """
+    end = end_beat if end_beat is not None else bars[-1].end if bars else Fraction(0)
+    if events is None:
+        events = _cut((event for bar in bars for event in bar_events(bar, channels)), end)
+    song = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
+    song.tracks.append(_conductor(bars, metre, key, title, end))
+    names = {channel: part for part, channel in channels.items()}
+    used = {event.data[0] & 0x0F for event in events}
+    for channel in sorted({number - 1 for number in names} | used):
+        table = [
+            (event.beat, mido.Message.from_bytes(event.data)) for event in events if event.data[0] & 0x0F == channel
+        ]
+        song.tracks.append(_track(names.get(channel + 1, f"channel {channel + 1}"), table, end))
+    _save(song, Path(path))
+
+
+def read_events(path: Path | str) -> tuple[MidiEvent, ...]:
+    """Return the channel messages of a file, in the order in which they sound.
+
+    On one tick the tracks are merged by rank (what ends, what changes, what begins), never against a track's own order.
+
+    Parameters
+    ----------
+    path : Path or str
+        A standard MIDI file with ticks a quarter note.
+
+    Raises
+    ------
+    MidiError
+        If the file is missing or is not a MIDI file.
+    """
+    try:
+        song = mido.MidiFile(os.fspath(path))
+    except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
+        raise MidiError(f"{path} cannot be read as a MIDI file ({error}); choose a .mid file") from error
+    rows: list[tuple[int, int, MidiEvent]] = []
+    for track in song.tracks:
+        tick, standing = 0, RANK_OFF
+        for message in track:
+            if message.time:
+                tick, standing = tick + message.time, RANK_OFF
+            if message.is_meta or message.type == "sysex":
+                continue
+            rank = _rank(message)
+            standing = max(standing, rank)
+            rows.append((tick, standing, MidiEvent(Fraction(tick, song.ticks_per_beat), rank, tuple(message.bytes()))))
+    rows.sort(key=lambda row: row[:2])
+    return tuple(event for _, _, event in rows)
+
+
+def key_signature(key: str) -> str | None:
+    """Return the key signature, in mido's spelling, of a tonic and mode such as ``"D dorian"``; None where it has none.
+
+    Modes with a minor third get a minor signature: D dorian has no accidentals and is written ``"Am"``.
+    """
+    match = re.fullmatch(r"\s*([A-Ga-g])([#b]?)m?(?:\s+(.+?))?\s*", key)
+    if match is None:
+        return None
+    minor_short = key.strip()[1:].lstrip("#b").startswith("m") and match[3] is None
+    mode = "minor" if minor_short else (match[3] or "major").lower()
+    if mode not in _MODE_FIFTHS:
+        return None
+    fifths = "FCGDAEB".index(match[1].upper()) - 1 + {"": 0, "#": 7, "b": -7}[match[2]] + _MODE_FIFTHS[mode]
+    if abs(fifths) > 7:  # beyond seven accidentals the enharmonic twin is the only one a file can spell
+        fifths -= 12 if fifths > 0 else -12
+    return (_MINOR if _MODE_FIFTHS[mode] <= -2 else _MAJOR)[fifths + 7]
+
+
+def _conductor(bars: Sequence[Bar], metre: str, key: str, title: str, end: Fraction) -> mido.MidiTrack:
+    match = re.fullmatch(r"\s*(\d+)\s*/\s*(1|2|4|8|16|32)\s*", metre)
+    if match is None or not 1 <= int(match[1]) <= 255:
+        raise MidiError(f"metre {metre!r} cannot be written; use a number of beats over 1, 2, 4, 8, 16 or 32 as in 4/4")
+    zero = Fraction(0)
+    table = [(zero, mido.MetaMessage("time_signature", numerator=int(match[1]), denominator=int(match[2])))]
+    signature = key_signature(key)
+    if signature is not None:
+        table.append((zero, mido.MetaMessage("key_signature", key=signature)))
+    bpm, anchor = 0.0, ""
+    for bar in bars:
+        if bar.start >= end and bar.index > 0:
+            break
+        if bar.tempo_bpm != bpm:
+            bpm = bar.tempo_bpm
+            table.append((bar.start, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm))))
+        if bar.anchor != anchor:
+            anchor = bar.anchor
+            table.append((bar.start, mido.MetaMessage("marker", text=_latin(anchor))))
+    return _track(title, table, end)
+
+
+def _track(name: str, table: Iterable[tuple[Fraction, mido.Message]], end: Fraction) -> mido.MidiTrack:
+    """Return a track of messages in their own order; ticks round beats that lie off the grid, and never go back."""
+    track = mido.MidiTrack([mido.MetaMessage("track_name", name=_latin(name))])
+    now = 0
+    for beat, message in table:
+        tick = max(now, round(beat * TICKS_PER_BEAT))
+        track.append(message.copy(time=tick - now))
+        now = tick
+    track.append(mido.MetaMessage("end_of_track", time=max(0, round(end * TICKS_PER_BEAT) - now)))
+    return track
+
+
+def _cut(events: Iterable[MidiEvent], end: Fraction) -> list[MidiEvent]:
+    """Return the messages before `end` and, at `end`, the note-offs of what is open there."""
+    kept: list[MidiEvent] = []
+    sounding: set[tuple[int, int]] = set()
+    for event in events:
+        if event.beat > end or (event.beat == end and event.rank != RANK_OFF):
+            break
+        key = (event.data[0] & 0x0F, event.data[1])
+        sounding = sounding | {key} if event.rank == RANK_ON else sounding - {key}
+        kept.append(event)
+    kept += [MidiEvent(end, RANK_OFF, (0x80 | channel, pitch, 0)) for channel, pitch in sorted(sounding)]
+    return kept
+
+
+def _rank(message: mido.Message) -> int:
+    if message.type == "note_off" or (message.type == "note_on" and message.velocity == 0):
+        return RANK_OFF
+    return RANK_ON if message.type == "note_on" else RANK_CONTROL
+
+
+def _latin(text: str) -> str:
+    """Return `text` as the format's Latin-1 can hold it."""
+    return text.encode("latin-1", "replace").decode("latin-1")
+
+
+def _save(song: mido.MidiFile, path: Path) -> None:
+    # One fixed name beside the target: what a killed process leaves is overwritten by the next save, and the rename
+    # stays on one file system. No fsync: it would hold up the composer, and only a power cut asks for it.
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        song.save(os.fspath(part))
+        os.replace(part, path)
+    except OSError as error:
+        raise MidiError(f"{path} cannot be written ({error.strerror}); choose another file with -o") from error

@@ -1,0 +1,190 @@
+"""What crosses between composer and player, in both vocabularies: bars out; notices and the report back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from brainmidi.errors import MidiError
+from brainmidi.midi.timetable import bar_events
+from brainmidi.midi.wire import Message, Segment, TimedEvent, pack_segment, unpack_beat, unpack_events
+from brainmidi.types import Bar, MidiEvent, Phrase
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerInfo:
+    """What the player could get.
+
+    Parameters
+    ----------
+    port : str or None
+        Name of the port, None where messages go nowhere.
+    api : str
+        ``"CoreMIDI"``, ``"ALSA"``, ``"JACK"``, ``"Windows MM"`` or ``"none"``.
+    realtime : bool
+        Whether the system gave real-time priority.
+    reason : str or None
+        One line on why there is no port, with the remedy.
+    realtime_detail : str
+        Which priority was given, or why none.
+    """
+
+    port: str | None
+    api: str
+    realtime: bool
+    reason: str | None
+    realtime_detail: str = ""
+
+    @classmethod
+    def unpack(cls, message: Message) -> PlayerInfo:
+        """Return what the player's first line says."""
+        return cls(
+            message["port"], message["api"], message["realtime"], message["reason"], message["realtime_detail"]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerNotice:
+    """Something that happened at the player.
+
+    Parameters
+    ----------
+    kind : str
+        ``"started"`` (a bar began), ``"late"`` (a bar was not there on its first beat; comes before the ``started`` of
+        what stands in for it) or ``"stopped"`` (the player ended the take by itself).
+    index : int
+        The bar.
+    time_s : float or None
+        Clock time of the bar's first beat, for ``"started"``.
+    fallback : bool
+        True where a fallback or a rest stands in for the bar.
+    lateness_ms : float
+        Worst lateness of a message in the bar before, for ``"started"``.
+    detail : str
+        In words.
+    """
+
+    kind: str
+    index: int
+    time_s: float | None = None
+    fallback: bool = False
+    lateness_ms: float = 0.0
+    detail: str = ""
+
+    @classmethod
+    def unpack(cls, message: Message) -> PlayerNotice:
+        """Return the notice that a line of the player's spells."""
+        return cls(**{name: value for name, value in message.items() if name != "op"})
+
+
+@dataclass(frozen=True, slots=True)
+class PlayReport:
+    """What was played.
+
+    Parameters
+    ----------
+    sent_events : tuple of MidiEvent
+        Exactly the messages that went to the port, in order, each with its beat.
+    bars : tuple of Bar
+        The bars as they sounded: where one was late, what stood in for it, with ``fallback`` set.
+    late_bars : tuple of int
+        Indices of the bars that were not there on their first beat.
+    lateness_p50_ms, lateness_p99_ms, lateness_max_ms : float
+        How late messages were handed to the MIDI system.
+    begun_s : float or None
+        Clock time of beat 0.
+    first_note_s : float or None
+        Clock time at which the first note was sent.
+    end_beat : Fraction
+        Beat on which the take ended: the last bar's end, or where it was cut.
+    reason : str or None
+        Why the player stopped by itself, if it did.
+    """
+
+    sent_events: tuple[MidiEvent, ...]
+    bars: tuple[Bar, ...]
+    late_bars: tuple[int, ...]
+    lateness_p50_ms: float
+    lateness_p99_ms: float
+    lateness_max_ms: float
+    begun_s: float | None
+    first_note_s: float | None
+    end_beat: Fraction
+    reason: str | None = None
+
+
+class Handover:
+    """The composer's book of what it handed over: packs bars for the wire, and reads reports with it.
+
+    Parameters
+    ----------
+    channels : mapping of str to int
+        MIDI channel 1..16 of each part.
+    """
+
+    def __init__(self, channels: Mapping[str, int]) -> None:
+        self._channels = dict(channels)
+        self._bars: dict[int, Bar] = {}
+        self._fallbacks: dict[int, Bar] = {}
+
+    @property
+    def last_index(self) -> int:
+        """Index of the last bar handed over, -1 where none was."""
+        return len(self._bars) - 1
+
+    def pack(self, bar: Bar, fallback: Bar | None) -> Message:
+        """Return the message that hands over `bar`, and `fallback` for the bar after it.
+
+        Raises
+        ------
+        MidiError
+            If `bar` does not follow the last one, or `fallback` does not follow `bar`.
+        """
+        self._check(bar, self.last_index + 1, self._bars[self.last_index].end if self._bars else Fraction(0), "bar")
+        if fallback is not None:
+            self._check(fallback, bar.index + 1, bar.end, "fallback")
+            self._fallbacks[fallback.index] = fallback
+        message: Message = {
+            "op": "bar",
+            "bar": pack_segment(self._segment(bar, "bar")),
+            "fallback": None if fallback is None else pack_segment(self._segment(fallback, "fallback")),
+        }
+        self._bars[bar.index] = bar
+        return message
+
+    def report(self, message: Mapping[str, Any]) -> PlayReport:
+        """Return the player's report in the composer's terms."""
+        p50_ms, p99_ms, max_ms = message["lateness_ms"]
+        return PlayReport(
+            sent_events=tuple(MidiEvent(*event) for event in unpack_events(message["events"])),
+            bars=tuple(self._played(entry) for entry in message["played"]),
+            late_bars=tuple(message["late"]),
+            lateness_p50_ms=p50_ms,
+            lateness_p99_ms=p99_ms,
+            lateness_max_ms=max_ms,
+            begun_s=message["begun_s"],
+            first_note_s=message["first_note_s"],
+            end_beat=unpack_beat(message["end_beat"]),
+            reason=message["reason"],
+        )
+
+    def _played(self, entry: Mapping[str, Any]) -> Bar:
+        index, start = entry["index"], unpack_beat(entry["start"])
+        if entry["kind"] == "bar":
+            return self._bars[index]
+        if entry["kind"] == "fallback":
+            return replace(self._fallbacks[entry["source"]], index=index, start=start, fallback=True)
+        bar = self._bars[entry["source"] - 1]  # a rest is as long as the bar that had nothing to follow it
+        return replace(bar, index=index, start=start, phrase=Phrase((), bar.phrase.length), fallback=True)
+
+    def _segment(self, bar: Bar, kind: str) -> Segment:
+        events = tuple(TimedEvent(event.beat, event.rank, event.data) for event in bar_events(bar, self._channels))
+        return Segment(bar.index, bar.start, bar.phrase.length, bar.tempo_bpm, events, kind, bar.index)
+
+    def _check(self, bar: Bar, index: int, start: Fraction, what: str) -> None:
+        if bar.index != index or bar.start != start:
+            raise MidiError(
+                f"{what} {bar.index} at beat {bar.start} does not follow; bar {index} at beat {start} comes next"
+            )

@@ -1,0 +1,345 @@
+"""The composer's end of the player: what a driver needs of one, and the one in a process of its own, for real time."""
+
+from __future__ import annotations
+
+import os
+import site
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from brainmidi.errors import MidiError
+from brainmidi.midi.clock import MonotonicClock
+from brainmidi.midi.handover import Handover, PlayerInfo, PlayerNotice, PlayReport
+from brainmidi.midi.local import LocalPlayer
+from brainmidi.midi.timetable import DEFAULT_CHANNELS
+from brainmidi.midi.wire import Message, dump, load
+from brainmidi.types import Bar
+
+__all__ = ["LocalPlayer", "PlayReport", "Player", "PlayerInfo", "PlayerNotice", "PlayerProcess"]
+
+#: Seconds between heartbeats; the player takes six missed ones for the composer's death.
+HEARTBEAT_S = 0.5
+
+_START_TIMEOUT_S = 20.0
+_STOP_TIMEOUT_S = 5.0
+
+
+class Player(Protocol):
+    """What a driver needs of a player."""
+
+    @property
+    def info(self) -> PlayerInfo:
+        """Port, MIDI system and priority."""
+        ...
+
+    def begin(self, delay_s: float) -> float:
+        """Set beat 0 `delay_s` seconds from now; return its clock time."""
+        ...
+
+    def send(self, bar: Bar, fallback: Bar | None) -> None:
+        """Hand over the next bar, and what to play for the bar after it if that one is late (None: a rest)."""
+        ...
+
+    def knobs(self, values: Mapping[str, float]) -> None:
+        """Hand over knob positions 0..1, which wait for no bar."""
+        ...
+
+    def heartbeat(self) -> None:
+        """Tell the player that the composer lives."""
+        ...
+
+    def panic(self) -> None:
+        """Silence everything that sounds; the take goes on."""
+        ...
+
+    def poll(self) -> list[PlayerNotice]:
+        """Return what has happened since the last call."""
+        ...
+
+    def finish(self) -> PlayReport:
+        """Wait until the last bar handed over has sounded; return what was played."""
+        ...
+
+    def stop(self) -> PlayReport:
+        """End the take now, with every note-off; return what was played."""
+        ...
+
+    def close(self) -> None:
+        """Let port and process go; may be called twice."""
+        ...
+
+
+class PlayerProcess:
+    """A player in a process of its own, on the real clock. Make one with :meth:`start`, before anything heavy loads."""
+
+    def __init__(self, process: subprocess.Popen[bytes], channels: Mapping[str, int]) -> None:
+        self._process = process
+        self._clock = MonotonicClock()
+        self._handover = Handover(channels)
+        self._info: PlayerInfo | None = None
+        self._begun = False
+        self._report: Message | None = None
+        self._error: str | None = None
+        self._complaints: list[str] = []
+        self._notices: list[PlayerNotice] = []
+        self._news = threading.Condition()
+        self._writing = threading.Lock()
+        self._closing = threading.Event()
+        self._threads = [
+            threading.Thread(target=work, name=f"player {name}", daemon=True)
+            for name, work in (("link", self._listen), ("stderr", self._collect), ("heartbeat", self._beat))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @classmethod
+    def start(
+        cls,
+        port: str | None = None,
+        *,
+        channels: Mapping[str, int] = DEFAULT_CHANNELS,
+        controllers: Mapping[str, tuple[int, int]] | None = None,
+    ) -> PlayerProcess:
+        """Start the player process and wait until its port is open.
+
+        Parameters
+        ----------
+        port : str, optional
+            Part of an existing port's name; None opens the virtual port ``brainmidi:out``.
+        channels : mapping of str to int, optional
+            MIDI channel 1..16 of each part.
+        controllers : mapping of str to (int, int), optional
+            MIDI channel and controller number of each knob that is sent out; none by default.
+
+        Raises
+        ------
+        MidiError
+            If the port does not exist or the process does not come up.
+        """
+        command = [sys.executable, "-P", "-m", "brainmidi.midi.player"]
+        command += [] if port is None else [f"--port={port}"]
+        command += [f"--cc={knob}={channel}:{number}" for knob, (channel, number) in (controllers or {}).items()]
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            close_fds=True,
+            env=_environment(),
+            # Its own session: neither Ctrl-C nor a closing terminal reaches the player before the composer has spoken.
+            start_new_session=os.name == "posix",
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+            | getattr(subprocess, "HIGH_PRIORITY_CLASS", 0),
+        )
+        player = cls(process, channels)
+        try:
+            player._await_ready()
+        except BaseException:
+            player.close()
+            raise
+        return player
+
+    @property
+    def info(self) -> PlayerInfo:
+        """Port, MIDI system and priority, as the player reported them."""
+        if self._info is None:
+            raise MidiError("the player process is not up; make one with PlayerProcess.start")
+        return self._info
+
+    @property
+    def pid(self) -> int:
+        """The player's process number."""
+        return self._process.pid
+
+    def begin(self, delay_s: float) -> float:
+        """Set beat 0 `delay_s` seconds from now; return its time on the :class:`MonotonicClock`.
+
+        If bar 0 is handed over later than that, the take begins when it comes, and its ``started`` notice says when.
+        """
+        at_s = self._clock.now_s() + delay_s
+        self._begun = True
+        self._tell({"op": "begin", "at_s": at_s})
+        return at_s
+
+    def send(self, bar: Bar, fallback: Bar | None) -> None:
+        """Hand over the next bar, and what to play for the bar after it if that one is late (None: a rest).
+
+        Raises
+        ------
+        MidiError
+            If the bar does not follow the one before, or the player has ended.
+        """
+        self._tell(self._handover.pack(bar, fallback))
+
+    def knobs(self, values: Mapping[str, float]) -> None:
+        """Hand over knob positions 0..1, which wait for no bar; callable from any thread."""
+        self._tell({"op": "knobs", "values": dict(values)})
+
+    def heartbeat(self) -> None:
+        """Tell the player that the composer lives; a thread of the link does so every :data:`HEARTBEAT_S` anyway."""
+        self._tell({"op": "heartbeat"})
+
+    def panic(self) -> None:
+        """Silence everything that sounds; the take goes on."""
+        self._tell({"op": "panic"})
+
+    def poll(self) -> list[PlayerNotice]:
+        """Return what has happened since the last call.
+
+        Raises
+        ------
+        MidiError
+            If the player has ended by itself; :meth:`stop` then still returns what it played, where it could say so.
+        """
+        with self._news:
+            notices, self._notices = self._notices, []
+            ended = self._error
+        if ended is not None and not notices:
+            raise MidiError(ended)
+        return notices
+
+    def finish(self) -> PlayReport:
+        """Wait until the last bar handed over has sounded; return what was played.
+
+        May be interrupted by Ctrl-C, after which :meth:`stop` gives the report of what was played until then.
+
+        Raises
+        ------
+        MidiError
+            If the player ended without a report.
+        """
+        self._tell({"op": "finish", "last": self._handover.last_index})
+        return self._await_report(None)
+
+    def stop(self) -> PlayReport:
+        """End the take now, with every note-off; return what was played.
+
+        Raises
+        ------
+        MidiError
+            If the player ended without a report or does not answer; it is then ended by force.
+        """
+        if self._report is None and self._error is None:
+            self._tell({"op": "stop"})
+        return self._await_report(_STOP_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Close the pipe, upon which the player silences its port and ends; end it by force if it does not."""
+        self._closing.set()
+        with self._writing:
+            if self._process.stdin is not None and not self._process.stdin.closed:
+                try:
+                    self._process.stdin.close()
+                except OSError as error:  # the player went first, with a line of ours still unwritten
+                    self._complaints.append(str(error))
+        for end in (None, self._process.terminate, self._process.kill):
+            if end is not None:
+                end()
+            try:
+                self._process.wait(_STOP_TIMEOUT_S)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        for thread in self._threads:
+            thread.join(_STOP_TIMEOUT_S)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------------------------------------------ threads
+
+    def _tell(self, message: Message) -> None:
+        pipe = self._process.stdin
+        try:
+            with self._writing:
+                if pipe is None or pipe.closed:
+                    raise MidiError("the player process was closed; start another for the next take")
+                pipe.write(dump(message))
+                pipe.flush()
+        except OSError as error:
+            raise MidiError(self._error or f"the player process has ended ({error}); start it again") from error
+
+    def _listen(self) -> None:
+        """Read the player's lines until it ends."""
+        stream: Any = self._process.stdout
+        for line in stream:
+            message = load(line)
+            with self._news:
+                match message["op"]:
+                    case "ready":
+                        self._info = PlayerInfo.unpack(message)
+                    case "notice":
+                        notice = PlayerNotice.unpack(message)
+                        self._notices.append(notice)
+                        if notice.kind == "stopped":
+                            self._error = f"the player stopped by itself: {notice.detail}; what was played is saved"
+                    case "report":
+                        self._report = message
+                    case "error":
+                        self._error = message["message"]
+                self._news.notify_all()
+        with self._news:
+            if self._error is None and not self._closing.is_set():
+                code = self._process.wait()
+                told = self._complaints[-1] if self._complaints else "it said nothing"
+                self._error = f"the player process ended with code {code} ({told}); start it again"
+            self._news.notify_all()
+
+    def _collect(self) -> None:
+        """Keep the last lines of the player's stderr, for the message in case it dies."""
+        stream: Any = self._process.stderr
+        for line in stream:
+            text = line.decode(errors="replace").strip()
+            if text:
+                self._complaints = [*self._complaints[-19:], text]
+
+    def _beat(self) -> None:
+        while not self._closing.wait(HEARTBEAT_S):
+            try:
+                self.heartbeat()
+            except MidiError:
+                return  # the listener knows why, and tells whoever calls next
+
+    def _await_ready(self) -> None:
+        with self._news:
+            self._news.wait_for(lambda: self._info is not None or self._error is not None, _START_TIMEOUT_S)
+            if self._info is None:
+                raise MidiError(self._error or f"the player was not up in {_START_TIMEOUT_S:g} s; run again")
+
+    def _await_report(self, timeout_s: float | None) -> PlayReport:
+        def over() -> bool:
+            return self._report is not None or (self._error is not None and self._process.poll() is not None)
+
+        with self._news:
+            if timeout_s is not None:
+                self._news.wait_for(over, timeout_s)
+            else:
+                # In slices, since a lock's wait without end takes no Ctrl-C on Windows.
+                while not self._news.wait_for(over, HEARTBEAT_S):
+                    pass
+            if self._report is not None:
+                return self._handover.report(self._report)
+        self._process.terminate()
+        raise MidiError(self._error or f"the player gave no report in {timeout_s} s; run again")
+
+
+def _environment() -> dict[str, str]:
+    """Return our environment, with the package's folder on the path where no installation has put it there.
+
+    The player runs with ``-P``, so that a stray ``random.py`` in the user's folder is not taken for the library's.
+    """
+    environment = dict(os.environ)
+    root = str(Path(__file__).resolve().parents[2])
+    if root not in (*site.getsitepackages(), site.getusersitepackages()):
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
+    return environment

@@ -1,0 +1,259 @@
+"""Where messages go: a virtual port, an existing port, or nowhere with the reason said. Only this file knows rtmidi."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, Protocol
+
+from brainmidi.errors import MidiError
+
+#: The fixed name by which other programs find us; never a process number, so that a saved routing keeps working.
+CLIENT_NAME, PORT_NAME = "brainmidi", "out"
+VIRTUAL_NAME = f"{CLIENT_NAME}:{PORT_NAME}"
+
+#: rtmidi's constants in the order in which we ask, with the name that we print.
+_APIS: tuple[tuple[str, str], ...] = (
+    ("API_MACOSX_CORE", "CoreMIDI"),
+    ("API_LINUX_ALSA", "ALSA"),
+    ("API_UNIX_JACK", "JACK"),
+    ("API_WINDOWS_MM", "Windows MM"),
+)
+
+_REMEDIES = {
+    "linux": "load ALSA's sequencer (modprobe snd-seq) or start a JACK server (jackd -d dummy), then run again",
+    "darwin": "open Audio MIDI Setup once, then run again",
+    "win32": "install loopMIDI, create a port in it and pass --port with its name",
+}
+
+
+class Output(Protocol):
+    """Something that takes MIDI messages; `port` is None where they go nowhere, and `reason` then says why."""
+
+    port: str | None
+    api: str
+    reason: str | None
+
+    def send(self, data: Sequence[int]) -> None:
+        """Send one message, given as bytes."""
+        ...
+
+    def close(self) -> None:
+        """Send what still waits and let the port go; a second call does nothing."""
+        ...
+
+
+class NullOutput:
+    """An output for machines without a MIDI system: messages go nowhere, the take is still timed and saved.
+
+    Parameters
+    ----------
+    reason : str or None
+        One line on why there is no port and what would give one; None where no port was wanted.
+    """
+
+    def __init__(self, reason: str | None = None) -> None:
+        self.port: str | None = None
+        self.api = "none"
+        self.reason = reason
+
+    def send(self, data: Sequence[int]) -> None:
+        """Take a message and do nothing with it."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class RecordingOutput(NullOutput):
+    """An output that keeps what it was sent, so that music can be compared as a table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[tuple[int, ...]] = []
+
+    def send(self, data: Sequence[int]) -> None:
+        """Keep the message."""
+        self.sent.append(tuple(data))
+
+
+class RtMidiOutput:
+    """A port of the machine's MIDI system.
+
+    Parameters
+    ----------
+    midi_out : rtmidi.MidiOut
+        With its port open.
+    port, api : str
+        Names to print.
+    """
+
+    def __init__(self, midi_out: Any, port: str, api: str) -> None:
+        self._midi_out = midi_out
+        self.port: str | None = port
+        self.api = api
+        self.reason: str | None = None
+
+    def send(self, data: Sequence[int]) -> None:
+        """Send one message, given as bytes.
+
+        Raises
+        ------
+        MidiError
+            If the system refuses it, as when its server has gone.
+        """
+        try:
+            self._midi_out.send_message(data)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise MidiError(f"{self.api} refused a message for port {self.port}: {error}; check the port") from error
+
+    def close(self) -> None:
+        """Send what still waits (rtmidi waits for JACK's next period) and let the port go; may be called twice."""
+        if self._midi_out is not None:
+            self._midi_out.close_port()
+            self._midi_out.delete()
+            self._midi_out = None
+
+
+def open_output(name: str | None = None, *, rtmidi: ModuleType | None = None) -> Output:
+    """Open the virtual port ``brainmidi:out``, or an existing port.
+
+    Parameters
+    ----------
+    name : str, optional
+        Part of an existing port's name, in any case. None opens the virtual port.
+    rtmidi : module, optional
+        Stands in for python-rtmidi in tests of systems that we do not have.
+
+    Returns
+    -------
+    Output
+        A :class:`NullOutput` with the reason where no virtual port can be had.
+
+    Raises
+    ------
+    MidiError
+        If `name` is given and no port has it in its name, or that port cannot be opened.
+    """
+    opened, reasons = _outputs(rtmidi)
+    try:
+        return _existing(name, opened, reasons) if name is not None else _virtual(opened, reasons)
+    finally:
+        for _, midi_out in opened:
+            if not midi_out.is_port_open():
+                midi_out.delete()
+
+
+def list_ports(*, rtmidi: ModuleType | None = None) -> list[str]:
+    """Return the names of the ports that messages can be sent to, as the system spells them; empty where none is."""
+    opened, _ = _outputs(rtmidi)
+    try:
+        return [port for _, midi_out in opened for port in _names(midi_out)]
+    finally:
+        for _, midi_out in opened:
+            midi_out.delete()
+
+
+def missing_reason(*, rtmidi: ModuleType | None = None) -> str | None:
+    """Return one line on why this machine has no MIDI system, with the remedy, or None where it has one."""
+    opened, reasons = _outputs(rtmidi)
+    for _, midi_out in opened:
+        midi_out.delete()
+    return None if opened else _line(reasons)
+
+
+def _virtual(opened: list[tuple[str, Any]], reasons: list[str]) -> Output:
+    for api, midi_out in opened:
+        # CoreMIDI shows a source by its port's name alone; ALSA and JACK put the client's in front of it.
+        port = VIRTUAL_NAME if api == "CoreMIDI" else PORT_NAME
+        try:
+            midi_out.open_virtual_port(port)
+        except NotImplementedError:
+            reasons.append(f"{api}: no virtual ports on this system")
+        except (OSError, RuntimeError) as error:
+            reasons.append(f"{api}: {error}")
+        else:
+            return RtMidiOutput(midi_out, VIRTUAL_NAME, api)
+    return NullOutput(_line(reasons))
+
+
+def _existing(name: str, opened: list[tuple[str, Any]], reasons: list[str]) -> Output:
+    known: list[str] = []
+    for api, midi_out in opened:
+        ports = _names(midi_out)
+        known += ports
+        exact = [place for place, port in enumerate(ports) if port == name]
+        for place in exact or [place for place, port in enumerate(ports) if name.lower() in port.lower()]:
+            try:
+                midi_out.open_port(place, PORT_NAME)
+            except (OSError, RuntimeError) as error:
+                raise MidiError(f"port {ports[place]!r} cannot be opened: {error}; close what holds it") from error
+            return RtMidiOutput(midi_out, ports[place], api)
+    listed = ", ".join(repr(port) for port in known) if known else "none"
+    remedy = "give part of a known name, or leave --port out" if known or opened else _line(reasons)
+    raise MidiError(f"port {name!r} does not exist, known ports are {listed}; {remedy}")
+
+
+def _outputs(rtmidi: ModuleType | None) -> tuple[list[tuple[str, Any]], list[str]]:
+    """Return (name, MidiOut) of every MIDI system that answers, best first, and why the others did not."""
+    if rtmidi is None:
+        try:
+            import rtmidi as found  # type: ignore[import-untyped]
+        except ImportError as error:
+            return [], [_import_reason(str(error))]
+        rtmidi = found
+    opened: list[tuple[str, Any]] = []
+    reasons: list[str] = []
+    compiled = rtmidi.get_compiled_api()
+    for constant, api in _APIS:
+        number = getattr(rtmidi, constant, None)
+        if number is None or number not in compiled:
+            continue
+        try:
+            with _quiet():
+                midi_out = rtmidi.MidiOut(number, CLIENT_NAME)
+        except (OSError, RuntimeError) as error:  # without a sequencer or server the constructor itself raises
+            # "MidiOutJack::initialize: JACK server not running?" says where in C++; the last part says what.
+            reasons.append(f"{api}: {' '.join(str(error).rsplit(': ', 1)[-1].split()).rstrip('.?')}")
+        else:
+            opened.append((api, midi_out))
+    return opened, reasons
+
+
+def _names(midi_out: Any) -> list[str]:
+    try:
+        with _quiet():
+            return [str(port) for port in midi_out.get_ports()]
+    except (OSError, RuntimeError):  # a server that went between opening and asking has no ports
+        return []
+
+
+def _import_reason(error: str) -> str:
+    if "libasound" in error:
+        return "python-rtmidi needs the system library libasound.so.2: apt-get install libasound2 (libasound2t64)"
+    return f"python-rtmidi cannot be loaded ({error}): pip install python-rtmidi"
+
+
+def _line(reasons: list[str]) -> str:
+    remedy = _REMEDIES.get(sys.platform, _REMEDIES["linux"])
+    return f"no MIDI system answers ({'; '.join(reasons) or 'none compiled into python-rtmidi'}); {remedy}"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep libasound's and libjack's own lines off the terminal: they print to descriptor 2 what they also return."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # no stderr at all, as under pythonw: then there is nothing to keep quiet
+        yield
+        return
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(null)
+        os.close(kept)

@@ -1,0 +1,54 @@
+"""Small takes for the tests of the midi room, made without any other room."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+
+from brainmidi.types import Bar, ControlFrame, Note, Phrase
+
+
+def make_bar(
+    index: int,
+    notes: tuple[Note, ...],
+    *,
+    length: int | Fraction = 4,
+    bpm: float = 120.0,
+    anchor: str = "river",
+    fallback: bool = False,
+    start: Fraction | None = None,
+) -> Bar:
+    """Return bar `index` of a take whose bars all last `length` beats."""
+    return Bar(
+        index=index,
+        start=Fraction(index * length) if start is None else start,
+        phrase=Phrase(notes, Fraction(length)),
+        tempo_bpm=bpm,
+        chords=((Fraction(0), "C"),),
+        anchor=anchor,
+        latent_mix=0.5,
+        temperature=1.0,
+        controls=ControlFrame.neutral(0.0),
+        fallback=fallback,
+    )
+
+
+def make_take(n_bars: int, *, seed: int = 0, bpm: float = 120.0, notes_per_part: int = 8) -> list[Bar]:
+    """Return bars of two parts with repeated and overlapping pitches, the same for the same seed."""
+    rng = random.Random(seed)
+    bars = []
+    for index in range(n_bars):
+        notes = []
+        for part, low in (("melody", 60), ("accompaniment", 40)):
+            for _ in range(notes_per_part):
+                step = rng.randrange(16)
+                length = Fraction(rng.randint(1, 16 - step), 4)
+                notes.append(Note(Fraction(step, 4), length, low + rng.randrange(12), rng.randint(40, 110), part))
+        bars.append(make_bar(index, tuple(notes), bpm=bpm))
+    return bars
+
+
+def stand_in(bar: Bar, pitch: int = 72) -> Bar:
+    """Return a fallback for the bar after `bar`: one whole note, easy to tell apart."""
+    note = Note(Fraction(0), bar.phrase.length, pitch)
+    return make_bar(bar.index + 1, (note,), length=bar.phrase.length, bpm=bar.tempo_bpm, fallback=True, start=bar.end)
