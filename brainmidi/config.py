@@ -91,8 +91,8 @@ class SignalTable(_Table):
 
     high_pass_hz: float = Field(1.0, gt=0, le=10, description="above 0, at most 10 Hz")
     low_pass_hz: float = Field(45.0, ge=10, le=250, description="10..250 Hz, below half the sampling rate")
-    reference: Literal["average", "none"] | Names = Field(
-        "average", description='"average", "none", or a list of channel names such as ["TP9", "TP10"]'
+    reference: Literal["auto", "average", "none"] | Names = Field(
+        "auto", description='"auto", "average", "none", or a list of channel names such as ["TP9", "TP10"]'
     )
     line: Literal["auto", "none", 50, 60] = Field("auto", description='"auto", 50, 60 or "none"')
     window_s: float = Field(2.0, ge=0.5, le=10, description="0.5..10 seconds")
@@ -212,8 +212,8 @@ class PartTable(_Table):
     """``[parts.<part>]``: a part's MIDI channel and the pitches that it keeps to."""
 
     channel: int = Field(ge=1, le=16, description="1..16")
-    low: int = Field(ge=0, le=127, description="0..127, 60 being middle C")
-    high: int = Field(ge=0, le=127, description="0..127, 60 being middle C")
+    low: int = Field(ge=6, le=121, description="6..121, 60 being middle C")
+    high: int = Field(ge=6, le=121, description="6..121, 60 being middle C")
 
     @model_validator(mode="after")
     def _ordered(self) -> PartTable:
