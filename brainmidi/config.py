@@ -24,7 +24,6 @@ from brainmidi.errors import ConfigError
 #: Two numbers, low then high; TOML has lists where Python has tuples.
 Pair = Annotated[tuple[float, float], Field(strict=False)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
-Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class _Table(BaseModel):
@@ -95,8 +94,13 @@ class SignalTable(_Table):
         "auto", description='"auto", "average", "none", or a list of channel names such as ["TP9", "TP10"]'
     )
     line: Literal["auto", "none", 50, 60] = Field("auto", description='"auto", 50, 60 or "none"')
-    window_s: float = Field(2.0, ge=0.5, le=10, description="0.5..10 seconds")
-    min_quality: Unit = Field(0.5, description="0..1, the share of good samples that lets a channel count")
+    window_s: float = Field(2.0, ge=1, le=10, description="1..10 seconds")
+    min_good: float = Field(
+        0.6, gt=0, le=1, description="above 0, at most 1: the share of good samples a channel needs"
+    )
+    amplitude_uv: float = Field(
+        200.0, gt=0, description="above 0 uV: a larger magnitude after filtering is an artifact"
+    )
     bands: dict[str, Pair] = Field(default_factory=_bands, description="[low, high] in Hz")
 
     @model_validator(mode="after")
@@ -115,13 +119,23 @@ class ErpTable(_Table):
     nontarget: Names = Field(("nontarget", "1"), description='a list of marker labels, such as ["nontarget"]')
     epoch_s: Pair = Field((-0.2, 0.8), description="[low, high] in seconds around the marker")
     response_s: Pair = Field((0.25, 0.5), description="[low, high] in seconds after the marker")
-    average: int = Field(20, ge=2, le=1000, description="2..1000 epochs of either kind")
-    channels: Names = Field((), description="a list of channel names; [] looks at all of them")
+    average_n: int = Field(12, ge=2, le=1000, description="2..1000 targets, and at least min_n")
+    min_n: int = Field(4, ge=2, le=1000, description="2..1000 targets")
+    channels: Names = Field((), description="a list of channel names; [] chooses by the montage")
+    polarity: Literal["either", "positive", "negative"] = Field(
+        "either", description='"either", "positive" or "negative"'
+    )
+    reject_uv: float = Field(150.0, gt=0, description="above 0 uV: an epoch that spans more is left out")
+    latency_s: float = Field(0.0, ge=-1, le=1, description="-1..1 seconds by which the device stamps its markers late")
 
     @model_validator(mode="after")
     def _ordered(self) -> ErpTable:
         _rising(self.epoch_s, -2, 3, "epoch_s")
-        _rising(self.response_s, self.epoch_s[0], self.epoch_s[1], "response_s")
+        _rising(self.response_s, 0, self.epoch_s[1], "response_s")
+        if self.epoch_s[0] >= 0:
+            raise ValueError("epoch_s must begin before 0, for the epoch's own baseline")
+        if self.average_n < self.min_n:
+            raise ValueError("average_n must not be less than min_n")
         if both := set(self.target) & set(self.nontarget):
             raise ValueError(f"marker {min(both)!r} is both target and nontarget; keep it in one list")
         return self
@@ -146,14 +160,8 @@ class KnobTable(_Table):
 
     feature: str = Field("none", min_length=1, description='a feature such as "alpha" or "alpha.occipital", or "none"')
     invert: bool = Field(False, description="true or false")
-    low: float = Field(-3.0, ge=-20, le=20, description="-20..20 z, where the knob stands at 0")
-    high: float = Field(3.0, ge=-20, le=20, description="-20..20 z, where the knob stands at 1")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> KnobTable:
-        if self.low >= self.high:
-            raise ValueError("low must lie below high; invert = true turns a knob round")
-        return self
+    low: float = Field(-2.0, ge=-20, lt=0, description="-20..0 z (0 itself not allowed), where the knob stands near 0")
+    high: float = Field(2.0, gt=0, le=20, description="0..20 z (0 itself not allowed), where the knob stands near 1")
 
 
 with warnings.catch_warnings():
@@ -163,13 +171,13 @@ with warnings.catch_warnings():
     class MapTable(_Table):
         """``[map]``: one time constant, and a table for each knob; a knob whose feature is "none" rests at 0.5."""
 
-        time_constant_s: float = Field(1.0, ge=0, le=60, description="0..60 seconds")
-        latent_mix: KnobTable = KnobTable(feature="alpha.occipital", invert=True)
-        temperature: KnobTable = KnobTable(feature="beta")
-        density: KnobTable = KnobTable(feature="beta")
-        velocity: KnobTable = KnobTable(feature="gamma")
-        tempo: KnobTable = KnobTable(feature="alpha", invert=True)
-        register: KnobTable = KnobTable(feature="theta")
+        time_constant_s: float = Field(1.5, ge=0, le=60, description="0..60 seconds")
+        latent_mix: KnobTable = KnobTable(feature="alpha.posterior", invert=True, low=-2.5, high=2.5)
+        temperature: KnobTable = KnobTable(feature="engagement", low=-3.0, high=3.0)
+        density: KnobTable = KnobTable(feature="engagement", low=-2.5, high=2.5)
+        velocity: KnobTable = KnobTable(feature="beta", low=-2.5, high=2.5)
+        tempo: KnobTable = KnobTable(feature="alpha.posterior", invert=True, low=-4.0, high=4.0)
+        register: KnobTable = KnobTable(feature="gamma", low=-4.0, high=4.0)
 
         def knobs(self) -> dict[str, KnobTable]:
             """Return the knobs that a feature turns."""
@@ -184,11 +192,11 @@ class EventTable(_Table):
     threshold: float = Field(description="a number in the feature's own unit")
     action: Literal["next-anchor", "none"] = Field("next-anchor", description='"next-anchor" or "none"')
     refractory_s: float = Field(4.0, ge=0, le=600, description="0..600 seconds before it may happen again")
-    hysteresis: float = Field(0.0, ge=0, description="0 or more: how far below the threshold it arms again")
+    hysteresis: float = Field(0.1, ge=0, description="0 or more: how far below the threshold it arms again")
 
 
 def _events() -> dict[str, EventTable]:
-    return {"erp": EventTable(feature="erp.target.confidence", threshold=0.95, hysteresis=0.1)}
+    return {"erp": EventTable(feature="erp.target.confidence", threshold=0.95, hysteresis=0.15)}
 
 
 class RangeTable(_Table):

@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brainmidi.cli.init import template
+from brainmidi.condition.conditioner import ConditionSettings
 from brainmidi.config import Override, SessionConfig, load_config, parse_config
+from brainmidi.controls.mapping import DEFAULT_MAP, ControlMap, EventRule, KnobRule
 from brainmidi.errors import ConfigError
+from brainmidi.features.settings import ErpSettings, FeatureSettings, feature_names
 from brainmidi.types import KNOBS, PARTS
 
 
@@ -75,9 +78,11 @@ def test_an_unknown_key_names_the_nearest_known_one(tables, place, near):
         ({"signal": {"bands": {"alpha": [13, 8]}}}, "[signal]: band alpha", "low < high"),
         ({"signal": {"high_pass_hz": 10, "low_pass_hz": 10}}, "[signal]: high_pass_hz", "below low_pass_hz"),
         ({"erp": {"target": ["1"]}}, "[erp]: marker '1'", "one list"),
-        ({"erp": {"response_s": [0.2, 5.0]}}, "[erp]: response_s", "-0.2..0.8"),
+        ({"erp": {"response_s": [0.2, 5.0]}}, "[erp]: response_s", "0..0.8"),
         ({"baseline": {"seconds": 3, "profile": "a.json"}}, "[baseline]: give one", "not several"),
-        ({"map": {"tempo": {"low": 3}}}, "[map.tempo]: low", "below high"),
+        ({"map": {"tempo": {"low": 3}}}, "[map.tempo] low = 3", "-20..0 z"),
+        ({"erp": {"average_n": 3}}, "[erp]: average_n", "less than min_n"),
+        ({"erp": {"epoch_s": [0.0, 0.8]}}, "[erp]: epoch_s", "before 0"),
         ({"on": {"blink": {"feature": "a"}}}, "[on.blink] threshold is missing", "a number"),
         ({"range": {"temperature": [0.0, 1.0]}}, "[range]: temperature", "0.1..2"),
         ({"range": {"velocity": [0, 100]}}, "[range]: velocity", "1..127"),
@@ -124,6 +129,35 @@ def test_the_tables_name_the_knobs_and_parts_of_the_vocabulary():
     config = SessionConfig()
     assert set(type(config.map).model_fields) - {"time_constant_s"} == set(KNOBS)
     assert tuple(type(config.parts).model_fields) == PARTS
+
+
+def test_the_defaults_are_those_of_the_rooms():
+    config = SessionConfig()
+    rules = {knob: KnobRule(**table.model_dump()) for knob, table in config.map.knobs().items()}
+    events = tuple(EventRule(**table.model_dump()) for table in config.on.values())
+    assert ControlMap(rules, events, config.map.time_constant_s) == DEFAULT_MAP
+    erp = config.erp.model_dump() | {
+        "target": frozenset(config.erp.target),
+        "nontarget": frozenset(config.erp.nontarget),
+    }
+    assert ErpSettings(**(config.erp.model_dump() | labels)) == ErpSettings()
+    features = FeatureSettings()
+    assert (config.signal.window_s, config.signal.min_good) == (features.window_s, features.min_good)
+    assert config.signal.bands == features.bands
+    condition = ConditionSettings()
+    assert config.signal.model_dump(include={"high_pass_hz", "low_pass_hz", "reference", "line"}) == {
+        "high_pass_hz": condition.high_pass_hz,
+        "low_pass_hz": condition.low_pass_hz,
+        "reference": condition.reference,
+        "line": condition.line,
+    }
+    assert config.signal.amplitude_uv == condition.limits.amplitude_uv
+
+
+def test_the_default_map_uses_features_that_there_are():
+    config = SessionConfig()
+    used = {table.feature for table in (*config.map.knobs().values(), *config.on.values())}
+    assert used <= set(feature_names())
 
 
 def test_a_knob_without_a_feature_is_left_out_of_the_map():
