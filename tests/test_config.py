@@ -136,10 +136,7 @@ def test_the_defaults_are_those_of_the_rooms():
     rules = {knob: KnobRule(**table.model_dump()) for knob, table in config.map.knobs().items()}
     events = tuple(EventRule(**table.model_dump()) for table in config.on.values())
     assert ControlMap(rules, events, config.map.time_constant_s) == DEFAULT_MAP
-    erp = config.erp.model_dump() | {
-        "target": frozenset(config.erp.target),
-        "nontarget": frozenset(config.erp.nontarget),
-    }
+    labels = {name: frozenset(getattr(config.erp, name)) for name in ("target", "nontarget")}
     assert ErpSettings(**(config.erp.model_dump() | labels)) == ErpSettings()
     features = FeatureSettings()
     assert (config.signal.window_s, config.signal.min_good) == (features.window_s, features.min_good)
