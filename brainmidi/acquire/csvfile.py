@@ -1,0 +1,153 @@
+"""Reads and writes csv recordings: a time column, EEG columns, an optional marker column."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from brainmidi.acquire.names import eeg_columns
+from brainmidi.acquire.replay import ArraySource
+from brainmidi.acquire.timing import even_grid
+from brainmidi.errors import SourceError
+from brainmidi.types import Chunk, FloatArray, Marker, Montage
+
+_TIME = ("time", "timestamp", "timestamps", "time_s", "time (s)", "t", "seconds", "time_ms", "time (ms)", "ms")
+_MARKER = ("marker", "markers", "marker channel", "event", "events", "stim", "stimulus", "trigger", "label", "annotation")
+_NOTHING = {"", "0", "0.0", "nan", "none"}
+
+
+def read_csv(path: Path) -> ArraySource:
+    """Read a csv recording with a header line.
+
+    Potentials are in microvolts, time in seconds (or milliseconds, where seconds would mean fewer than 5 samples per
+    second). Lines that begin with ``%`` or ``#`` are comments. Empty and ``nan`` cells are missing samples. A marker
+    column holds a label where something happened and nothing or 0 elsewhere.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    ArraySource
+
+    Raises
+    ------
+    SourceError
+        If there is no time column, no EEG column, or too little to tell the rate from.
+    """
+    header, skip, separator = _header(path)
+    lowered = [name.lower() for name in header]
+    time_column = next((lowered.index(name) for name in _TIME if name in lowered), None)
+    if time_column is None:
+        raise SourceError(
+            f"{path} has no time column among {', '.join(header[:8])}; name one `time` (seconds), "
+            "or record with BrainFlow's own csv"
+        )
+    marker_column = next((lowered.index(name) for name in _MARKER if name in lowered), None)
+    names = ["" if column in (time_column, marker_column) else name for column, name in enumerate(header)]
+    chosen = eeg_columns(names, typed=False)
+    if not chosen:
+        raise SourceError(
+            f"{path} has 0 EEG channels among {', '.join(header[:8])}; at least 1 named as in the 10-20 system "
+            "(Fz, O1, TP9) or EEG1, EEG2 is needed"
+        )
+    table = _numbers(path, skip, separator, [time_column, *chosen])
+    labels = [] if marker_column is None else _labels(path, skip, separator, marker_column)
+    return assemble(path.name, table[:, 0], table[:, 1:], tuple(chosen.values()), labels)
+
+
+def assemble(
+    name: str, stamps: FloatArray, samples_uv: FloatArray, channels: tuple[str, ...], labels: Sequence[tuple[int, str]]
+) -> ArraySource:
+    """Put stamped rows on an even grid and make a source of them.
+
+    Parameters
+    ----------
+    name : str
+    stamps : ndarray, shape (n_rows,)
+        Time stamps as recorded.
+    samples_uv : ndarray, shape (n_rows, n_channels)
+    channels : tuple of str
+    labels : sequence of (int, str)
+        Row and label of every marker.
+
+    Returns
+    -------
+    ArraySource
+    """
+    kept = np.flatnonzero(np.isfinite(stamps))
+    grid = even_grid(stamps[kept], name)
+    even = np.full((grid.n_samples, len(channels)), np.nan)
+    even[grid.position] = samples_uv[kept]
+    position = dict(zip(kept.tolist(), grid.position.tolist(), strict=True))
+    markers = [Marker(position[row] / grid.rate_hz, label) for row, label in labels if row in position]
+    return ArraySource(name, even, Montage(channels, grid.rate_hz), markers)
+
+
+def write_csv(path: Path, chunk: Chunk) -> None:
+    """Write a chunk as a csv recording that :func:`read_csv` reads back.
+
+    Parameters
+    ----------
+    path : Path
+    chunk : Chunk
+        Samples; NaN becomes an empty cell. A marker is written in the row of the first sample at or after it.
+    """
+    labels = [""] * len(chunk)
+    for marker in chunk.markers:
+        row = min(int(np.searchsorted(chunk.time_s, marker.time_s - 1e-9)), len(chunk) - 1)
+        labels[row] = marker.label
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["time", *chunk.montage.names, "marker"])
+        for time_s, row_uv, label in zip(chunk.time_s, chunk.samples_uv, labels, strict=True):
+            cells = ["" if np.isnan(value) else f"{value:.4f}" for value in row_uv]
+            writer.writerow([f"{time_s:.6f}", *cells, label])
+
+
+def _header(path: Path) -> tuple[list[str], int, str]:
+    """Return the column names, how many lines come before the data, and the separator."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for number, line in enumerate(file):
+                if line.strip() and line[0] not in "%#":
+                    separator = max(",\t;", key=line.count)
+                    return [cell.strip().strip('"') for cell in line.rstrip("\r\n").split(separator)], number + 1, separator
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path} is not a text file; give it the suffix of its real format") from error
+    raise SourceError(f"{path} is empty; a header line and samples are needed")
+
+
+def _numbers(path: Path, skip: int, separator: str, columns: list[int]) -> FloatArray:
+    try:
+        table: FloatArray = np.loadtxt(path, delimiter=separator, skiprows=skip, usecols=columns, ndmin=2, comments=None)
+    except ValueError:  # empty or non-numeric cells: the slower reader takes them for missing samples
+        try:
+            table = np.genfromtxt(path, delimiter=separator, skip_header=skip, usecols=columns, comments=None)
+        except ValueError as error:
+            reason = str(error).strip().split("\n", maxsplit=1)[0]
+            raise SourceError(f"{path} has rows of unequal length ({reason}); repair or export it again") from error
+        table = np.atleast_2d(table)
+    return table
+
+
+def _labels(path: Path, skip: int, separator: str, column: int) -> list[tuple[int, str]]:
+    found = []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        for _ in range(skip):
+            file.readline()
+        for row, cells in enumerate(csv.reader(file, delimiter=separator)):
+            text = cells[column].strip() if column < len(cells) else ""
+            if text.lower() not in _NOTHING:
+                found.append((row, _plain(text)))
+    return found
+
+
+def _plain(text: str) -> str:
+    """Return ``"2"`` for ``"2.0"``, anything else as it is."""
+    whole, dot, rest = text.partition(".")
+    return whole if dot and whole.isdigit() and not rest.strip("0") else text

@@ -1,0 +1,95 @@
+"""Opens a source by its name, and lists every name there is."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from brainmidi.errors import SourceError
+from brainmidi.types import Clock, Source
+
+_NO_OPTIONS: Mapping[str, str | int] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What ``brainmidi sources`` says about one source.
+
+    Parameters
+    ----------
+    name : str
+        The name for ``--source``.
+    kind : str
+        ``"simulated"``, ``"board"`` or ``"recording"``.
+    description : str
+        One line: channels, rate, what it is.
+    parameters : tuple of str
+        Connection parameters that the source usually needs, as ``--option`` names in snake case.
+    """
+
+    name: str
+    kind: str
+    description: str
+    parameters: tuple[str, ...] = ()
+
+
+def open_source(
+    name: str, *, clock: Clock, options: Mapping[str, str | int] = _NO_OPTIONS, seed: int = 0
+) -> Source:
+    """Make the source called `name`; nothing is connected before its ``start``.
+
+    Parameters
+    ----------
+    name : str
+        ``"demo"`` or a BrainFlow board in lower case without ``_board`` (``"synthetic"``, ``"muse_2"``, ``"cyton"``).
+    clock : Clock
+        Times the silence of boards.
+    options : mapping
+        BrainFlow's connection parameters (``serial_port``, ``mac_address``, ``ip_address``, ``ip_port``, ...).
+    seed : int
+        Seed of the simulated brain; boards have none.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    SourceError
+        If the name or an option is unknown (the message names the nearest), or the board has no EEG channel.
+    """
+    if name == "demo":
+        if options:
+            raise SourceError(f"source demo takes no connection parameters, got {', '.join(options)}; leave them out")
+        from brainmidi.acquire.demo import DemoSource
+
+        return DemoSource(seed=seed)
+    from brainmidi.acquire.board import BoardSource
+    from brainmidi.acquire.boards import board_ids
+
+    known = board_ids()
+    if name not in known:
+        near = difflib.get_close_matches(name.lower().replace("-", "_"), ["demo", *known], n=3, cutoff=0.4)
+        hint = f"did you mean {', '.join(near)}?" if near else "see `brainmidi sources` for every name"
+        raise SourceError(f"source {name!r} is unknown, known are demo and {len(known)} BrainFlow boards; {hint}")
+    return BoardSource(name, clock=clock, options=options)
+
+
+def list_sources() -> list[SourceInfo]:
+    """List every source by name, without connecting to anything.
+
+    Returns
+    -------
+    list of SourceInfo
+        The simulated brain first, then the BrainFlow boards that carry EEG, then the kinds of recording.
+    """
+    from brainmidi.acquire.boards import describe_boards
+    from brainmidi.acquire.demo import DESCRIPTION
+    from brainmidi.acquire.recording import FORMATS
+
+    sources = [SourceInfo("demo", "simulated", DESCRIPTION)]
+    sources += [SourceInfo(name, "board", text, parameters) for name, text, parameters in describe_boards()]
+    sources += [SourceInfo(f"*{suffix}", "recording", text) for suffix, text in FORMATS.items()]
+    return sources

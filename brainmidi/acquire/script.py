@@ -1,0 +1,109 @@
+"""What the simulated brain does and when: calm and active phases, attention, blinks and oddball markers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from brainmidi.types import FloatArray, Marker
+
+#: Streams of random numbers, so that one kind of event never moves another.
+_PHASES, _BLINKS, _ODDBALL = 101, 102, 103
+
+_SLOT_S = 0.5  # a stimulus every half second
+_GROUP = 5  # one in five is the target
+_FIRST_STIMULUS_S = 1.0
+_BLINK_SLOT_S = 2.5  # at most one blink in this long
+
+
+def numbers(seed: int, stream: int, index: int, count: int) -> FloatArray:
+    """Return `count` uniform numbers that depend on ``(seed, stream, index)`` alone.
+
+    Philox is a counter-based generator (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): any
+    stretch of the brain can be made without what came before it.
+    """
+    return np.random.Generator(np.random.Philox(key=[seed, stream], counter=[0, 0, 0, index])).random(count)
+
+
+class Script:
+    """The scripted state of a simulated brain, as functions of sample time.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of every random choice.
+    scenario : str
+        ``"session"``: calm and active phases of 12 to 18 s take turns, with stretches of attention; ``"rest"``: half-way
+        between calm and active throughout, no response to the stimuli (for a baseline).
+    attention_groups : tuple of bool
+        Which groups of five stimuli are attended to, repeated for ever.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        scenario: str = "session",
+        attention_groups: tuple[bool, ...] = (True, True, True, True, False, False, False),
+    ) -> None:
+        self._seed = seed
+        self._rest = scenario == "rest"
+        self._attention_groups = attention_groups
+        self._bounds_s: list[float] = []  # ends of the phases; even phases are calm
+        self._levels: list[float] = []  # calm 0.9..1.0, active 0.0..0.1
+
+    def calm(self, time_s: FloatArray) -> FloatArray:
+        """Return how calm the brain is, 0 (active) to 1 (calm), smooth over about 2 s; shape of `time_s`."""
+        if self._rest:
+            return np.full_like(time_s, 0.5)
+        self._extend(float(time_s.max()) + 10.0)
+        state = np.full_like(time_s, self._levels[0])
+        for bound_s, before, after in zip(self._bounds_s, self._levels, self._levels[1:], strict=False):
+            if bound_s > time_s.max() + 10.0:
+                break
+            # tanh is flat to the last bit 10 s away, so that leaving later bounds out changes nothing.
+            state += (after - before) * 0.5 * (1.0 + np.tanh((time_s - bound_s) / 0.5))
+        return state
+
+    def attention(self, time_s: float) -> float:
+        """Return 1.0 where a stimulus at `time_s` is attended to, else 0.0."""
+        if self._rest or time_s < _FIRST_STIMULUS_S:
+            return 0.0
+        group = int((time_s - _FIRST_STIMULUS_S) / (_SLOT_S * _GROUP))
+        return 1.0 if self._attention_groups[group % len(self._attention_groups)] else 0.0
+
+    def stimuli(self, start_s: float, stop_s: float) -> list[Marker]:
+        """Return the oddball's markers with ``start_s <= time_s < stop_s``: ``"target"`` and ``"nontarget"``."""
+        first = max(0, math.floor((start_s - _FIRST_STIMULUS_S) / _SLOT_S) - 1)
+        last = math.ceil((stop_s - _FIRST_STIMULUS_S) / _SLOT_S) + 1
+        found = []
+        for slot in range(first, max(first, last)):
+            group, place = divmod(slot, _GROUP)
+            choices = numbers(self._seed, _ODDBALL, group, 1 + _GROUP)
+            # Place 0 is never the target, so that two targets never follow each other.
+            target_place = 1 + int(choices[0] * (_GROUP - 1))
+            time_s = _FIRST_STIMULUS_S + slot * _SLOT_S + 0.1 * float(choices[1 + place])
+            if start_s <= time_s < stop_s:
+                found.append(Marker(time_s, "target" if place == target_place else "nontarget"))
+        return found
+
+    def blinks(self, start_s: float, stop_s: float) -> list[tuple[float, float]]:
+        """Return ``(time_s, size)`` of the blinks with ``start_s <= time_s < stop_s``; fewer while calm."""
+        first = max(0, math.floor(start_s / _BLINK_SLOT_S))
+        found = []
+        for slot in range(first, math.ceil(stop_s / _BLINK_SLOT_S) + 1):
+            when, chance, size = numbers(self._seed, _BLINKS, slot, 3)
+            time_s = _BLINK_SLOT_S * (slot + 0.8 * float(when))
+            calm = float(self.calm(np.array([time_s]))[0])
+            if chance < 0.55 - 0.4 * calm and start_s <= time_s < stop_s:
+                found.append((time_s, 0.8 + 0.4 * float(size)))
+        return found
+
+    def _extend(self, until_s: float) -> None:
+        while not self._bounds_s or self._bounds_s[-1] < until_s:
+            index = len(self._bounds_s)
+            length, level = numbers(self._seed, _PHASES, index, 2)
+            # The first two phases are short, so that a take of 30 s hears both corners.
+            longest = 2.0 if index < 2 else 6.0
+            self._bounds_s.append((self._bounds_s[-1] if index else 0.0) + 12.0 + longest * float(length))
+            self._levels.append(0.9 + 0.1 * float(level) if index % 2 == 0 else 0.1 * float(level))

@@ -1,0 +1,128 @@
+"""Time stamps made even: jitter and bursts fitted away, gaps kept, clocks that jump survived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainmidi.errors import SourceError
+from brainmidi.types import FloatArray
+
+_GAP_S = 0.25  # a longer silence than this is a gap; a shorter one is a burst of late packets
+_LONGEST_GAP_S = 10.0  # longer gaps are shortened to this
+_RESTART_S = 0.25  # what is left free where a clock jumped back
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where on an even grid each recorded row lies.
+
+    Parameters
+    ----------
+    rate_hz : float
+    position : ndarray of int, shape (n_rows,)
+        Strictly increasing sample numbers.
+    n_samples : int
+        Length of the grid.
+    """
+
+    rate_hz: float
+    position: NDArray[np.int64]
+    n_samples: int
+
+
+def even_grid(stamps: FloatArray, name: str) -> Grid:
+    """Fit an even grid to time stamps.
+
+    Parameters
+    ----------
+    stamps : ndarray, shape (n_rows,)
+        As recorded: seconds (or milliseconds, where seconds would mean fewer than 5 rows per second), in bursts,
+        drifting, with gaps, or jumping back where a counter began again.
+    name : str
+        The recording, for messages.
+
+    Returns
+    -------
+    Grid
+        Its rate is a whole number of Hz where the stamps are within 0.5 % of one.
+
+    Raises
+    ------
+    SourceError
+        If the stamps do not tell a rate.
+    """
+    if len(stamps) < 10:
+        raise SourceError(f"{name} holds {len(stamps)} samples, at least 10 are needed to tell its rate; record longer")
+    steps = np.diff(stamps)
+    forward = steps[steps >= 0]
+    typical = float(np.mean(forward[forward <= max(float(np.median(forward)), 1e-9) * 20])) if len(forward) else 0.0
+    if typical > 0.2:  # fewer than 5 rows per second of EEG: these are milliseconds
+        stamps, steps, typical = stamps / 1000.0, steps / 1000.0, typical / 1000.0
+    if not typical > 0:
+        raise SourceError(f"{name}'s time stamps do not advance; put seconds into its time column")
+    breaks = np.flatnonzero((steps < 0) | (steps > _GAP_S)) + 1
+    starts, stops = np.concatenate([[0], breaks]), np.concatenate([breaks, [len(stamps)]])
+    rate_hz = _rate(stamps, starts, stops, typical)
+    position = np.empty(len(stamps), dtype=np.int64)
+    at = 0
+    for start, stop in zip(starts, stops, strict=True):
+        if start:
+            step_s = float(steps[start - 1])
+            silent_s = _RESTART_S if step_s < 0 else min(step_s, _LONGEST_GAP_S)
+            at += max(0, round(silent_s * rate_hz) - 1)
+        position[start:stop] = np.arange(at, at + stop - start)
+        at += stop - start
+    return Grid(rate_hz, position, at)
+
+
+def _rate(stamps: FloatArray, starts: NDArray[np.int64], stops: NDArray[np.int64], typical: float) -> float:
+    """Return rows per second over the unbroken runs, rounded where it is a whole number but for drift."""
+    spans = [(stop - start - 1, stamps[stop - 1] - stamps[start]) for start, stop in zip(starts, stops, strict=True)]
+    counts, seconds = sum(count for count, _ in spans), sum(span for _, span in spans)
+    rate = float(counts / seconds) if seconds > 0 else 1.0 / typical
+    return float(round(rate)) if abs(rate - round(rate)) <= 0.005 * rate else rate
+
+
+class Dejitter:
+    """Gives even times to samples that arrive in bursts: a slow loop that follows the device's clock.
+
+    The time of a sample is the one before plus a step that differs from ``1 / rate_hz`` by at most 0.5 %, in the
+    direction that brings sample time nearer to the arrival's.
+
+    Parameters
+    ----------
+    rate_hz : float
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        self._rate_hz = rate_hz
+        self._next_s = 0.0
+        self._origin: float | None = None
+
+    @property
+    def next_s(self) -> float:
+        """Time that the next sample would get."""
+        return self._next_s
+
+    def behind_s(self, stamp: float, count: int) -> float:
+        """Return by how much sample time lags behind arrival if `count` samples come, the last stamped `stamp`."""
+        if self._origin is None:
+            return 0.0
+        return (stamp - self._origin) - (self._next_s + (count - 1) / self._rate_hz)
+
+    def times(self, stamp: float, count: int) -> FloatArray:
+        """Return times for `count` samples, the last of which arrived at `stamp` (seconds of any clock)."""
+        if self._origin is None:
+            self._origin = stamp - (count - 1) / self._rate_hz
+        error_s = self.behind_s(stamp, count)
+        step_s = (1.0 + float(np.clip(0.05 * error_s / max(count / self._rate_hz, 0.02), -0.005, 0.005))) / self._rate_hz
+        times: FloatArray = self._next_s + step_s * np.arange(count)
+        self._next_s += step_s * count
+        return times
+
+    def skip(self, count: int) -> None:
+        """Count `count` samples that did not arrive, at the nominal rate."""
+        self._next_s += count / self._rate_hz

@@ -1,0 +1,222 @@
+"""Event-related potentials: markers, epochs, baseline correction, rejection, averages and how sure they are."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from brainmidi.features.regions import region_of
+from brainmidi.features.settings import ErpSettings
+from brainmidi.types import BoolArray, ErpEstimate, FloatArray, Montage
+
+_NONTARGETS_PER_TARGET = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ErpSummary:
+    """Target minus non-target over every epoch of the stream so far.
+
+    Parameters
+    ----------
+    channel : str
+        Channel with the clearest difference in the response window.
+    amplitude_uv : float
+        Mean difference in the response window there, in microvolts (signed).
+    peak_uv, peak_s : float
+        Largest difference in the response window there, and when after the marker it comes.
+    confidence : float
+        One minus the p-value, corrected for the number of channels looked at.
+    n_target, n_nontarget : int
+        Epochs kept at that channel.
+    n_rejected : int
+        Epochs of either class left out at that channel.
+    time_s : ndarray, shape (n_times,)
+        Time after the marker.
+    difference_uv : ndarray, shape (n_times, n_channels)
+        Target-minus-non-target average; NaN where a channel has no epoch.
+    channels : tuple of str
+        Names of its columns.
+    """
+
+    channel: str
+    amplitude_uv: float
+    peak_uv: float
+    peak_s: float
+    confidence: float
+    n_target: int
+    n_nontarget: int
+    n_rejected: int
+    time_s: FloatArray
+    difference_uv: FloatArray
+    channels: tuple[str, ...]
+
+
+class _Class:
+    """The epochs of one class: the last few responses, and sums over all of them."""
+
+    def __init__(self, keep: int, n_times: int, n_channels: int) -> None:
+        self.recent: deque[tuple[FloatArray, BoolArray]] = deque(maxlen=keep)
+        self.seen = 0
+        self.count: FloatArray = np.zeros(n_channels)
+        self.wave_sum: FloatArray = np.zeros((n_times, n_channels))
+        self.sum: FloatArray = np.zeros(n_channels)
+        self.square_sum: FloatArray = np.zeros(n_channels)
+
+    def add(self, wave: FloatArray, response: FloatArray, kept: BoolArray) -> None:
+        self.seen += 1
+        if kept.any():
+            self.recent.append((response, kept))
+        self.count += kept
+        self.wave_sum += np.where(kept, wave, 0.0)
+        self.sum += np.where(kept, response, 0.0)
+        self.square_sum += np.where(kept, response**2, 0.0)
+
+    def all_moments(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return count, mean and variance of the response over the whole stream, each of shape (n_channels,)."""
+        mean = self.sum / np.maximum(self.count, 1)
+        variance = (self.square_sum - self.count * mean**2) / np.maximum(self.count - 1, 1)
+        return self.count, mean, np.maximum(variance, 0.0)
+
+    def recent_moments(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the same over the last epochs."""
+        if not self.recent:
+            nothing = np.zeros_like(self.count)
+            return nothing, nothing, nothing
+        response = np.stack([one for one, _ in self.recent])
+        kept = np.stack([one for _, one in self.recent])
+        count = kept.sum(axis=0).astype(np.float64)
+        mean = np.where(kept, response, 0.0).sum(axis=0) / np.maximum(count, 1)
+        variance = np.where(kept, (response - mean) ** 2, 0.0).sum(axis=0) / np.maximum(count - 1, 1)
+        return count, mean, variance
+
+
+class ErpAverager:
+    """Averages epochs by class and says how sure the difference is.
+
+    Parameters
+    ----------
+    montage : Montage
+    settings : ErpSettings
+        Channels named there that the montage lacks are left out.
+
+    References
+    ----------
+    B. L. Welch, "The generalization of Student's problem when several different population variances are involved",
+    Biometrika 34, 1947; Bonferroni's correction over channels.
+    """
+
+    def __init__(self, montage: Montage, settings: ErpSettings) -> None:
+        rate_hz = montage.rate_hz
+        self._settings = settings
+        self.before = round(-settings.epoch_s[0] * rate_hz)
+        self.after = round(settings.epoch_s[1] * rate_hz)
+        self._columns = _columns(montage.names, settings.channels)
+        self._names = tuple(montage.names[column] for column in self._columns)
+        self.time_s: FloatArray = np.arange(-self.before, self.after + 1) / rate_hz
+        first_s, last_s = settings.response_s
+        self._window = np.flatnonzero((self.time_s >= first_s - 1e-9) & (self.time_s <= last_s + 1e-9))
+        n_times, n_channels = len(self.time_s), len(self._columns)
+        self._target = _Class(settings.average_n, n_times, n_channels)
+        self._nontarget = _Class(settings.average_n * _NONTARGETS_PER_TARGET, n_times, n_channels)
+        self._estimate: ErpEstimate | None = None
+
+    def wants(self, label: str) -> bool:
+        """Return whether a marker with this label starts an epoch."""
+        return label in self._settings.target or label in self._settings.nontarget
+
+    def add(self, label: str, samples: FloatArray, good: BoolArray) -> None:
+        """Take in one epoch.
+
+        Parameters
+        ----------
+        label : str
+            Its marker's label.
+        samples, good : ndarray, shape (before + 1 + after, n_channels)
+        """
+        samples, good = samples[:, self._columns], good[:, self._columns]
+        wave = samples - samples[: self.before].mean(axis=0)
+        kept = good.all(axis=0) & (np.ptp(samples, axis=0) <= self._settings.reject_uv)
+        response = wave[self._window].mean(axis=0)
+        group = self._target if label in self._settings.target else self._nontarget
+        group.add(wave, response, kept)
+        self._estimate = self._update()
+
+    @property
+    def estimate(self) -> ErpEstimate | None:
+        """The newest estimate from the last epochs; None before there are enough."""
+        return self._estimate
+
+    def _update(self) -> ErpEstimate | None:
+        target, nontarget = self._target.recent_moments(), self._nontarget.recent_moments()
+        found = self._compare(target, nontarget)
+        if found is None:
+            return None
+        column, difference, confidence = found
+        return ErpEstimate(
+            amplitude_uv=float(difference[column]),
+            confidence=confidence,
+            channel=self._names[column],
+            n_target=int(target[0][column]),
+            n_nontarget=int(nontarget[0][column]),
+        )
+
+    def _compare(
+        self,
+        target: tuple[FloatArray, FloatArray, FloatArray],
+        nontarget: tuple[FloatArray, FloatArray, FloatArray],
+    ) -> tuple[int, FloatArray, float] | None:
+        """Return the clearest column, the differences of all and the corrected confidence; None with too few epochs."""
+        (n_1, mean_1, variance_1), (n_0, mean_0, variance_0) = target, nontarget
+        enough = (n_1 >= self._settings.min_n) & (n_0 >= self._settings.min_n)
+        if not enough.any():
+            return None
+        difference = mean_1 - mean_0
+        error_1, error_0 = variance_1 / np.maximum(n_1, 1), variance_0 / np.maximum(n_0, 1)
+        error = np.maximum(error_1 + error_0, 1e-12)
+        freedom = error**2 / np.maximum(error_1**2 / np.maximum(n_1 - 1, 1) + error_0**2 / np.maximum(n_0 - 1, 1), 1e-24)
+        t = difference / np.sqrt(error)
+        if self._settings.polarity == "either":
+            p = 2.0 * special.stdtr(freedom, -np.abs(t))
+        else:
+            p = special.stdtr(freedom, -t if self._settings.polarity == "positive" else t)
+        p = np.where(enough, p, 2.0)
+        column = int(np.argmin(p))
+        return column, difference, float(1.0 - min(1.0, p[column] * int(enough.sum())))
+
+    def summary(self) -> ErpSummary | None:
+        """Return the average over all epochs so far; None before there are enough."""
+        target, nontarget = self._target.all_moments(), self._nontarget.all_moments()
+        found = self._compare(target, nontarget)
+        if found is None:
+            return None
+        column, difference, confidence = found
+        counts = np.minimum(target[0], nontarget[0])
+        waves = self._target.wave_sum / np.maximum(target[0], 1) - self._nontarget.wave_sum / np.maximum(nontarget[0], 1)
+        waves = np.where(counts > 0, waves, np.nan)
+        row = self._window[int(np.argmax(np.abs(waves[self._window, column])))]
+        n_target, n_nontarget = int(target[0][column]), int(nontarget[0][column])
+        return ErpSummary(
+            channel=self._names[column],
+            amplitude_uv=float(difference[column]),
+            peak_uv=float(waves[row, column]),
+            peak_s=float(self.time_s[row]),
+            confidence=confidence,
+            n_target=n_target,
+            n_nontarget=n_nontarget,
+            n_rejected=self._target.seen + self._nontarget.seen - n_target - n_nontarget,
+            time_s=self.time_s,
+            difference_uv=waves,
+            channels=self._names,
+        )
+
+
+def _columns(names: tuple[str, ...], wanted: tuple[str, ...]) -> list[int]:
+    """Return the columns to look at: the wanted ones, else where a P300 is usually seen, else all."""
+    chosen = [column for column, name in enumerate(names) if name in wanted]
+    if not chosen:
+        usual = {"parietal", "occipital", "central", "temporal"}
+        chosen = [column for column, name in enumerate(names) if region_of(name) in usual]
+    return chosen if wanted or len(chosen) >= 4 else list(range(len(names)))
