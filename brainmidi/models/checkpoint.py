@@ -74,8 +74,13 @@ def read_weights(folder: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def weights_of(model: Any) -> dict[str, NDArray[Any]]:
-    """Return the trainable weights of a Keras model by their path within it."""
-    return {_name(v): np.asarray(v.numpy() if hasattr(v, "numpy") else v) for v in model.trainable_variables}
+    """Return the trainable weights of a Keras model by path; every layer of ours has a name of its own."""
+    import keras
+
+    weights = {v.path: np.asarray(keras.ops.convert_to_numpy(v)) for v in model.trainable_variables}
+    if len(weights) != len(model.trainable_variables):
+        raise ModelError(f"{type(model).__name__} has two weights of one name; give its layers names of their own")
+    return weights
 
 
 def put_weights(model: Any, weights: dict[str, NDArray[Any]]) -> None:
@@ -86,7 +91,7 @@ def put_weights(model: Any, weights: dict[str, NDArray[Any]]) -> None:
     ModelError
         Naming what is missing, left over, or of another shape.
     """
-    variables = {_name(v): v for v in model.trainable_variables}
+    variables = {v.path: v for v in model.trainable_variables}
     missing, extra = sorted(variables.keys() - weights.keys()), sorted(weights.keys() - variables.keys())
     if missing or extra:
         raise ModelError(f"weights do not fit: missing {missing[:4]}, left over {extra[:4]}; check config.json")
@@ -96,8 +101,3 @@ def put_weights(model: Any, weights: dict[str, NDArray[Any]]) -> None:
                 f"weight {name} has shape {weights[name].shape}, {tuple(variable.shape)} is needed; check config.json"
             )
         variable.assign(weights[name])
-
-
-def _name(variable: Any) -> str:
-    """Return a variable's path below its model (the model's own name is a counter of Keras')."""
-    return str(variable.path.split("/", 1)[1] if "/" in variable.path else variable.path)

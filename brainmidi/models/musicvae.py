@@ -116,7 +116,7 @@ class MusicVae(keras.Model):
     """
 
     def __init__(self, config: MusicVaeConfig, seed: int = 0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(name="musicvae", **kwargs)
         self.config = config
         c, z = config.n_classes, config.latent_size
         self.forward_lstm = Lstm(c, config.encoder_units, name="encoder_forward")
@@ -235,7 +235,7 @@ class MusicVae(keras.Model):
         ----------
         z : tensor, shape (b, z)
         bias : tensor, shape (b, t, c)
-            Added to the logits before the temperature (-1e9 forbids).
+            Added to the log-odds after the temperature (-1e9 forbids).
         gumbel : tensor, shape (b, t, c)
             Standard Gumbel noise; zeros decode greedily.
         temperature : tensor, shape (b,)
@@ -256,7 +256,7 @@ class MusicVae(keras.Model):
             state, token = carry
             bias_row, noise_row, forced_row, on = xs
             state, logits = self._write(state, from_z, token, on)
-            drawn = ops.cast(ops.argmax((logits + bias_row) * cool + noise_row, axis=-1), "int32")
+            drawn = ops.cast(ops.argmax(logits * cool + bias_row + noise_row, axis=-1), "int32")
             token = ops.where(forced_row >= 0, forced_row, drawn)
             return (state, token), (state, token)
 

@@ -125,14 +125,15 @@ class RelativeAttention(keras.layers.Layer):
 class Block(keras.layers.Layer):
     """A pre-norm Transformer layer."""
 
-    def __init__(self, config: TransformerConfig, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, config: TransformerConfig, name: str, **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
         d = config.size
-        self.norm_attention = keras.layers.LayerNormalization(epsilon=1e-6, name="norm_attention")
-        self.norm_inner = keras.layers.LayerNormalization(epsilon=1e-6, name="norm_inner")
-        self.attention = RelativeAttention(config, name="attention")
-        self.inner = keras.layers.Dense(config.inner_size, activation="gelu", name="inner")
-        self.outer = keras.layers.Dense(d, name="outer")
+        # Weights are stored by the path of their layer, so every layer's name says which block it belongs to.
+        self.norm_attention = keras.layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm_attention")
+        self.norm_inner = keras.layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm_inner")
+        self.attention = RelativeAttention(config, name=f"{name}_attention")
+        self.inner = keras.layers.Dense(config.inner_size, activation="gelu", name=f"{name}_inner")
+        self.outer = keras.layers.Dense(d, name=f"{name}_outer")
         self.dropout = keras.layers.Dropout(config.dropout)
         self.norm_attention.build((None, None, d))
         self.norm_inner.build((None, None, d))
@@ -153,7 +154,7 @@ class MusicTransformer(keras.Model):
     """Next-event logits (b, t, v) for events (b, t); the embedding is tied to the output."""
 
     def __init__(self, config: TransformerConfig, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(name="music_transformer", **kwargs)
         self.config = config
         self.embedding = self.add_weight(
             shape=(config.n_classes, config.size),

@@ -24,7 +24,7 @@ BETA_RATE = 0.9995
 PEAK_RATE = 1.5e-3
 BATCH_SIZE = 128
 #: Step at which half the decoder's inputs are nearly its own, in the inverse sigmoid k / (k + exp(step / k)).
-SAMPLING_K = 800.0
+SAMPLING_K = 1100.0
 
 
 class Batches(keras.utils.PyDataset):

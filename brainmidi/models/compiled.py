@@ -1,0 +1,121 @@
+"""The one adapter to TensorFlow: models loaded from a checkpoint, each step traced once for a fixed shape."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Read when TensorFlow loads: its notes on CPUs and missing GPUs are nothing that a musician can act on.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import tensorflow as tf
+
+from brainmidi.errors import ModelError
+from brainmidi.models.checkpoint import put_weights, read_config, read_weights
+from brainmidi.models.musicvae import MusicVae, MusicVaeConfig
+from brainmidi.models.transformer import MusicTransformer, TransformerConfig
+
+Float32Array = NDArray[np.float32]
+IntArray = NDArray[np.int32]
+
+
+def use_threads(threads: int) -> None:
+    """Let TensorFlow use this many cores; works only before its first operation, and says nothing after it."""
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        return  # Already running: the threads that it has are the ones it keeps.
+
+
+def _load(folder: Path, kind: str) -> dict[str, Any]:
+    if keras.backend.backend() != "tensorflow":
+        raise ModelError(
+            f"Keras runs on {keras.backend.backend()!r}, playing needs 'tensorflow'; unset KERAS_BACKEND and start again"
+        )
+    config = read_config(folder)
+    if config.pop("kind") != kind:
+        raise ModelError(f"{folder} holds no {kind}; name a checkpoint of that kind")
+    config.pop("name")
+    return config
+
+
+class CompiledMusicVae:
+    """A MusicVAE ready to encode and decode one phrase at a time.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the checkpoint.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.config = MusicVaeConfig.from_json(_load(folder, "musicvae"))
+        self.model = MusicVae(self.config)
+        put_weights(self.model, read_weights(folder))
+        t, c, z = self.config.n_steps, self.config.n_classes, self.config.latent_size
+        self._encode = tf.function(self.model.encode, input_signature=[tf.TensorSpec((1, t), tf.int32)])
+        self._decode = tf.function(
+            self.model.decode,
+            input_signature=[
+                tf.TensorSpec((1, z)),
+                tf.TensorSpec((1, t, c)),
+                tf.TensorSpec((1, t, c)),
+                tf.TensorSpec((1,)),
+                tf.TensorSpec((1, t), tf.int32),
+            ],
+        )
+
+    def encode(self, tokens: IntArray) -> Float32Array:
+        """Return the mean of q(z | x), shape (latent_size,), of tokens, shape (n_steps,)."""
+        mu, _ = self._encode(tf.constant(tokens[None], tf.int32))
+        return np.asarray(mu[0].numpy(), dtype=np.float32)
+
+    def decode(
+        self, z: Float32Array, bias: Float32Array, gumbel: Float32Array, temperature: float, forced: IntArray
+    ) -> IntArray:
+        """Return tokens, shape (n_steps,); arguments as :meth:`MusicVae.decode` without the batch axis."""
+        tokens = self._decode(
+            tf.constant(z[None], tf.float32),
+            tf.constant(bias[None], tf.float32),
+            tf.constant(gumbel[None], tf.float32),
+            tf.constant([temperature], tf.float32),
+            tf.constant(forced[None], tf.int32),
+        )
+        return np.asarray(tokens[0].numpy(), dtype=np.int32)
+
+
+class CompiledTransformer:
+    """A Music Transformer ready to be fed one event at a time.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the checkpoint.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.config = TransformerConfig(**_load(folder, "transformer"))
+        self.model = MusicTransformer(self.config)
+        put_weights(self.model, read_weights(folder))
+        self._empty = self.model.empty_cache()
+        cache = [tf.TensorSpec(part.shape, part.dtype) for part in self._empty]
+        self._step = tf.function(
+            lambda token, *cache: self.model.extend(token, cache),
+            input_signature=[tf.TensorSpec((1, 1), tf.int32), *cache],
+        )
+
+    def initial(self) -> Any:
+        """Return the cache before the first event; caches are immutable and may be kept and gone back to."""
+        return self._empty
+
+    def step(self, token: int, cache: Any) -> tuple[Float32Array, Any]:
+        """Return the next event's logits, shape (n_classes,), after `token`, and the cache that holds it."""
+        logits, cache = self._step(tf.constant([[token]], tf.int32), *cache)
+        return np.asarray(logits[0, 0].numpy(), dtype=np.float32), cache
