@@ -160,6 +160,10 @@ class Session:
         )
         self._lowered = {part: limits.lowered(setup.key.transposition) for part, limits in setup.ranges.items()}
 
+    def is_last(self, index: int) -> bool:
+        """Return whether the set-up ends with bar `index`."""
+        return self.setup.bars is not None and index >= self.setup.bars - 1
+
     def initial(self) -> SessionState:
         """Return the state before bar 0."""
         memory = self._accompaniment.initial()
@@ -278,7 +282,7 @@ class Session:
         )
 
     def adopt(self, state: SessionState, bar: Bar) -> SessionState:
-        """Return the state after `bar`, a fallback for the index that comes next, was played instead of a composed bar."""
+        """Return the state after `bar`, a fallback for the index that comes next, was played with nothing composed."""
         line = transposed(bar.phrase.part("melody"), -self.setup.key.transposition)
         return self._after(state, bar, line, state.memory)
 
@@ -308,12 +312,9 @@ class Session:
             last=bar,
         )
 
-    def _is_last(self, index: int) -> bool:
-        return self.setup.bars is not None and index >= self.setup.bars - 1
-
     def _chords(self, index: int, *, last: bool = False) -> tuple[tuple[Fraction, Chord], ...]:
         chords = self.setup.progression.bar(index, self.setup.metre)
-        if not (last or self._is_last(index)):
+        if not (last or self.is_last(index)):
             return chords
         # The end comes to rest on the tonic's chord, on the progression's own where that is one.
         own = chords[0][1]
@@ -323,7 +324,7 @@ class Session:
         return tuple((beat, chord.symbol) for beat, chord in self._chords(index, last=last))
 
     def _plan(self, index: int, *, last: bool = False) -> BarPlan:
-        last = last or self._is_last(index)
+        last = last or self.is_last(index)
         chords = self._chords(index, last=last)
         role: Role = form.role(index, last=last)
         return BarPlan(index, role, tones_by_step(chords, self.setup.key, self.setup.metre))

@@ -275,7 +275,7 @@ def _parse_chord(symbol: str) -> Chord:
         except ValueError:
             pass  # told below, in the same words as a symbol that is no chord at all
         else:
-            names = tuple(str(name) for name in plain.components())
+            names = tuple(str(name) for name in plain.components(visible=True))
             return Chord(symbol, names, match[3] or names[0])
     raise MusicError(
         f"chord {symbol!r} is not understood; write a root A to G with # or b, a quality such as m, 7, maj7, m7b5, dim, "

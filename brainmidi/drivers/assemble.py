@@ -1,0 +1,252 @@
+"""From a checked configuration to the rooms' own settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from brainmidi.acquire.pump import Pump
+from brainmidi.condition.conditioner import ConditionSettings
+from brainmidi.condition.gate import GateLimits
+from brainmidi.condition.gate import GateLimits
+from brainmidi.config import SessionConfig
+from brainmidi.controls.baseline import Baseline, demo_baseline, fit_baseline
+from brainmidi.controls.mapping import ControlMap, EventRule, KnobRule
+from brainmidi.drivers.chain import SignalChain
+from brainmidi.errors import ConfigError, SourceError
+from brainmidi.features.settings import ErpSettings, FeatureSettings, feature_names
+from brainmidi.models.checkpoint import checkpoints_root
+from brainmidi.music.ensemble import Dynamics, PartRange
+from brainmidi.music.harmony import Key, Metre, Progression
+from brainmidi.music.phrase import Anchor, anchors_from_json
+from brainmidi.session import SessionSetup
+from brainmidi.types import Chunk, Clock, FeatureFrame, Source
+
+#: Seconds of rest that a person or a recording is given where no baseline is named; half of a recording at most.
+REST_S = 10.0
+
+#: Checkpoint whose anchors the melody moves between.
+MELODY_CHECKPOINT = "cat-mel_2bar_small"
+
+_RECORDINGS = (".edf", ".bdf", ".fif", ".vhdr", ".set", ".csv", ".txt", ".gz")
+
+
+def is_recording(name: str) -> bool:
+    """Return whether a source's name means a file: it has a folder or a recording's suffix in it."""
+    path = Path(name)
+    return path.suffix.lower() in _RECORDINGS or len(path.parts) > 1 or path.is_file()
+
+
+def open_any_source(config: SessionConfig, clock: Clock) -> Source:
+    """Return the source that ``[source]`` names: a board, the simulated brain, or a recording by its path."""
+    if is_recording(config.source.name):
+        return open_file(Path(config.source.name))
+    from brainmidi.acquire.registry import open_source
+
+    return open_source(config.source.name, clock=clock, options=config.source.options(), seed=config.session.seed)
+
+
+def open_file(path: Path) -> Source:
+    """Return a recording as a source."""
+    from brainmidi.acquire.recording import open_recording
+
+    return open_recording(path)
+
+
+def duration_of(source: Source) -> float | None:
+    """Return how long `source` lasts in seconds, None where it does not know."""
+    duration_s: float | None = getattr(source, "duration_s", None)
+    return duration_s
+
+
+def condition_settings(config: SessionConfig) -> ConditionSettings:
+    """Return what ``[signal]`` says about filters and reference."""
+    signal = config.signal
+    return ConditionSettings(
+        high_pass_hz=signal.high_pass_hz,
+        low_pass_hz=signal.low_pass_hz,
+        reference=signal.reference,
+        line=signal.line,
+        limits=GateLimits(amplitude_uv=signal.amplitude_uv),
+    )
+
+
+def feature_settings(config: SessionConfig) -> FeatureSettings:
+    """Return what ``[signal]`` and ``[erp]`` say about features."""
+    signal, erp = config.signal, config.erp
+    return FeatureSettings(
+        window_s=signal.window_s,
+        segment_s=min(1.0, signal.window_s),
+        bands=signal.bands,
+        min_good=signal.min_good,
+        erp=ErpSettings(
+            target=frozenset(erp.target),
+            nontarget=frozenset(erp.nontarget),
+            epoch_s=erp.epoch_s,
+            response_s=erp.response_s,
+            average_n=erp.average_n,
+            min_n=erp.min_n,
+            channels=erp.channels,
+            polarity=erp.polarity,
+            reject_uv=erp.reject_uv,
+            latency_s=erp.latency_s,
+        ),
+    )
+
+
+def control_map(config: SessionConfig) -> ControlMap:
+    """Return what ``[map]`` and ``[on]`` say.
+
+    Raises
+    ------
+    ConfigError
+        A feature is none that the signal gives.
+    """
+    known = feature_names(feature_settings(config))
+    tables = config.map.knobs()
+    used = {f"map.{name}": table.feature for name, table in tables.items()}
+    used |= {f"on.{name}": event.feature for name, event in config.on.items()}
+    for table, feature in used.items():
+        if feature not in known:
+            raise ConfigError(
+                f"session.toml: [{table}] feature = {feature!r} is unknown; known are {', '.join(known)}; correct it"
+            )
+    return ControlMap(
+        knobs={name: KnobRule(t.feature, invert=t.invert, low=t.low, high=t.high) for name, t in tables.items()},
+        events=tuple(
+            EventRule(event.feature, event.threshold, event.action, event.refractory_s, event.hysteresis)
+            for event in config.on.values()
+            if event.action != "none"
+        ),
+        time_constant_s=config.map.time_constant_s,
+    )
+
+
+def shipped_anchors() -> tuple[Anchor, ...]:
+    """Return the anchors that ship with the melody checkpoint."""
+    path = checkpoints_root() / MELODY_CHECKPOINT / "anchors.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}); install brainmidi again") from error
+    return anchors_from_json(text)
+
+
+def session_setup(config: SessionConfig, anchors: tuple[Anchor, ...]) -> SessionSetup:
+    """Return what ``[session]``, ``[range]`` and ``[parts]`` say about the music."""
+    session, spans = config.session, config.range
+    key = Key.parse(session.key)
+    return SessionSetup(
+        key=key,
+        metre=Metre.parse(session.metre),
+        progression=Progression.parse(session.chords, key),
+        anchors=anchors,
+        tempo_bpm=session.tempo_bpm,
+        tempo_span=spans.tempo_percent / 100,
+        seed=session.seed,
+        bars=session.bars,
+        ranges={
+            "melody": PartRange(config.parts.melody.low, config.parts.melody.high),
+            "accompaniment": PartRange(config.parts.accompaniment.low, config.parts.accompaniment.high),
+        },
+        temperature=spans.temperature,
+        dynamics=Dynamics(*spans.velocity),
+        register_semitones=spans.register_semitones,
+    )
+
+
+def channels(config: SessionConfig) -> dict[str, int]:
+    """Return the MIDI channel of each part."""
+    return {"melody": config.parts.melody.channel, "accompaniment": config.parts.accompaniment.channel}
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What the knobs are measured against.
+
+    Parameters
+    ----------
+    baseline : Baseline or None
+        A profile, or None to learn one from the stream's beginning.
+    seconds : float
+        How much of the stream's beginning is rest; 0 with a profile.
+    text : str
+        In words, for the summary.
+    """
+
+    baseline: Baseline | None
+    seconds: float
+    text: str
+
+
+def choose_rest(config: SessionConfig, source: Source) -> Rest:
+    """Return the baseline that ``[baseline]`` asks for, or the sensible one where it asks for none.
+
+    None is asked for: the simulated brain has its shipped profile; a board or a recording gives its first
+    :data:`REST_S` seconds (of a short recording a quarter), before the music starts.
+    """
+    wanted = config.baseline
+    if wanted.profile:
+        return Rest(Baseline.load(Path(wanted.profile)), 0.0, f"profile {wanted.profile}")
+    if wanted.recording:
+        baseline = fit_to_recording(config, Path(wanted.recording))
+        return Rest(baseline, 0.0, f"recording {wanted.recording}, {baseline.n_frames} frames")
+    if wanted.seconds > 0:
+        return Rest(None, wanted.seconds, f"the first {wanted.seconds:g} s of the stream")
+    if config.source.name == "demo" and source.simulated:
+        return Rest(demo_baseline(), 0.0, "shipped profile of the simulated brain")
+    duration_s = duration_of(source)
+    seconds = REST_S if duration_s is None else min(REST_S, max(4.0, duration_s / 4))
+    return Rest(
+        None, seconds, f"the first {seconds:g} s of the stream, as no baseline was named (--baseline, --baseline-from)"
+    )
+
+
+def fit_to_recording(config: SessionConfig, path: Path) -> Baseline:
+    """Return the baseline of a whole recording made at rest."""
+    source = open_file(path)
+    from brainmidi.condition.conditioner import Conditioner
+    from brainmidi.features.extractor import FeatureExtractor
+    from brainmidi.midi.clock import VirtualClock
+
+    conditioner = Conditioner(source.montage, settings=condition_settings(config))
+    extractor = FeatureExtractor(source.montage, feature_settings(config))
+    frames: list[FeatureFrame] = []
+
+    def take(chunk: Chunk) -> None:
+        frames.extend(extractor.process(conditioner.process(chunk)))
+
+    with Pump(source, VirtualClock(), take) as pump:
+        pump.advance_to(float("inf"))
+    return fit_baseline(frames, source=path.name, created_by="brainmidi --baseline-from")
+
+
+def make_chain(config: SessionConfig, source: Source, rest: Rest) -> SignalChain:
+    """Return the way from samples of `source` to controls."""
+    return SignalChain(
+        source.montage,
+        condition=condition_settings(config),
+        features=feature_settings(config),
+        control_map=control_map(config),
+        baseline=rest.baseline,
+        rest_s=rest.seconds,
+    )
+
+
+def start_of_music(config: SessionConfig, source: Source, rest: Rest) -> float:
+    """Return the sample time of the first beat, in seconds: after the lead-in and after the rest.
+
+    Raises
+    ------
+    SourceError
+        A recording is too short for one bar after that.
+    """
+    start_s = max(config.session.lead_in_s, rest.seconds)
+    duration_s = duration_of(source)
+    bar_s = float(Metre.parse(config.session.metre).length) * 60 / config.session.tempo_bpm
+    if duration_s is not None and start_s + bar_s > duration_s:
+        raise SourceError(
+            f"{source.name} lasts {duration_s:.1f} s, {start_s + bar_s:.1f} s are needed for one bar after "
+            f"{start_s:.1f} s of lead-in and rest; choose a longer recording, a shorter --baseline or --baseline-from"
+        )
+    return start_s

@@ -1,0 +1,189 @@
+"""``brainmidi score``: a recording becomes a score, as fast as the machine can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from brainmidi.acquire.pump import Pump
+from brainmidi.config import SessionConfig
+from brainmidi.drivers import assemble
+from brainmidi.drivers.chain import TOLERANCE_S, ControlLog, SignalChain
+from brainmidi.drivers.composer import Composer
+from brainmidi.drivers.take import OnBar, Take, TakeFiles, TakeKeeper
+from brainmidi.drivers.trace import Summary, Timing, anchor_changes, knob_medians, mean_mix
+from brainmidi.errors import SourceError
+from brainmidi.midi.clock import VirtualClock
+from brainmidi.music.voices import AccompanimentVoice, MelodyVoice
+from brainmidi.session import Session
+from brainmidi.types import Bar, Chunk, Source
+
+#: Makes the two voices; the models load when it is called.
+VoiceLoader = Callable[[], tuple[MelodyVoice, AccompanimentVoice]]
+
+
+def shipped_voices() -> tuple[MelodyVoice, AccompanimentVoice]:
+    """Load the shipped models."""
+    from brainmidi.drivers.voices import load_voices
+
+    return load_voices()
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A source with its way to controls, and when the music starts on it.
+
+    Parameters
+    ----------
+    source : Source
+        Where EEG comes from.
+    chain : SignalChain
+        From samples to controls.
+    start_s : float
+        Sample time of the first beat.
+    baseline : str
+        What the knobs are measured against, in words.
+    """
+
+    source: Source
+    chain: SignalChain
+    start_s: float
+    baseline: str
+
+
+def prepare(config: SessionConfig, source: Source) -> Signal:
+    """Return `source` with the chain, baseline and start that `config` asks for."""
+    rest = assemble.choose_rest(config, source)
+    start_s = assemble.start_of_music(config, source, rest)
+    return Signal(source, assemble.make_chain(config, source, rest), start_s, rest.text)
+
+
+def score(
+    config: SessionConfig,
+    recording: Path,
+    files: TakeFiles,
+    *,
+    on_bar: OnBar | None = None,
+    save_baseline: Path | None = None,
+    voices: VoiceLoader = shipped_voices,
+) -> Take:
+    """Turn a recording into a take, and save it.
+
+    Parameters
+    ----------
+    config : SessionConfig
+        All settings; its ``[source]`` is not used.
+    recording : Path
+        EEG file.
+    files : TakeFiles
+        Where the take goes.
+    on_bar : callable or None
+        Told of every bar.
+    save_baseline : Path or None
+        Where the baseline goes.
+    voices : callable
+        Makes the two voices.
+
+    Returns
+    -------
+    Take
+        Bars and figures.
+    """
+    signal = prepare(config, assemble.open_file(recording))
+    setup = assemble.session_setup(config, assemble.shipped_anchors())
+    keeper = TakeKeeper(
+        files,
+        metre=str(setup.metre),
+        key=str(setup.key),
+        channels=assemble.channels(config),
+        on_bar=on_bar,
+        autosave=False,
+    )
+    with keeper:
+        take = score_signal(signal, Session(setup, *voices()), keeper)
+    if save_baseline is not None and signal.chain.baseline is not None:
+        signal.chain.baseline.save(save_baseline)
+    return take
+
+
+def score_signal(signal: Signal, session: Session, keeper: TakeKeeper) -> Take:
+    """Compose every bar that the stream of `signal` has room for.
+
+    Raises
+    ------
+    SourceError
+        The stream ends before the music starts, or neither stream nor set-up says when to stop.
+    """
+    log = ControlLog()
+    duration_s = assemble.duration_of(signal.source)
+    if duration_s is None and session.setup.bars is None:
+        raise SourceError(f"{signal.source.name} has no end; say how many bars to score with --bars")
+    stream_s = 0.0
+
+    def take_in(chunk: Chunk) -> None:
+        nonlocal stream_s
+        stream_s = float(chunk.time_s[-1])
+        log.extend(signal.chain.process(chunk))
+
+    composer = Composer(session, log, start_s=signal.start_s, duration_s=duration_s)
+    bars: list[Bar] = []
+    with Pump(signal.source, VirtualClock(), take_in) as pump:
+        try:
+            while not composer.finished:
+                pump.advance_to(composer.due_s + TOLERANCE_S)
+                if not bars and pump.ended:
+                    raise too_short(signal, stream_s)
+                bar = composer.compose(ended=pump.ended)
+                bars.append(bar)
+                keeper.begun(bar, composer.time_s(bar.start))
+        except BaseException:
+            if bars:
+                keeper.save_what_there_is()
+            raise
+        if duration_s is not None:
+            pump.advance_to(float("inf"))  # the figures, above all the ERP, are those of the whole recording
+    names = keeper.close(bars, bars[-1].end)
+    ended = "as many bars as asked for" if session.is_last(bars[-1].index) else "to the recording's end"
+    return finished_take(signal, session, tuple(bars), bars[-1].end, composer, stream_s, None, ended, names)
+
+
+def too_short(signal: Signal, stream_s: float) -> SourceError:
+    """Return the error for a stream that ended before its music could start."""
+    return SourceError(
+        f"{signal.source.name} ended after {stream_s:.1f} s, more than {signal.start_s:.1f} s are needed; "
+        "choose a longer recording or a shorter --baseline"
+    )
+
+
+def finished_take(
+    signal: Signal,
+    session: Session,
+    bars: tuple[Bar, ...],
+    end_beat: Fraction,
+    composer: Composer,
+    stream_s: float,
+    timing: Timing | None,
+    ended: str,
+    files: tuple[str, ...],
+) -> Take:
+    """Return the take of `bars` with its figures."""
+    summary = Summary(
+        source=signal.source.name,
+        simulated=signal.source.simulated,
+        baseline=signal.baseline,
+        bars=len(bars),
+        music_s=composer.time_s(end_beat) - composer.start_s,
+        stream_s=stream_s,
+        quality=signal.chain.quality,
+        knob_medians=knob_medians(bars),
+        latent_mix_mean=mean_mix(bars),
+        anchors=anchor_changes(bars),
+        erp=signal.chain.erp,
+        anchor_steps=bars[-1].controls.anchor_steps if bars else 0,
+        timing=timing,
+        ended=ended,
+        files=files,
+    )
+    return Take(bars, end_beat, str(session.setup.metre), str(session.setup.key), summary)

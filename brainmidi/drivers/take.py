@@ -1,0 +1,156 @@
+"""A take as it grows: saved while it is played, told to whoever looks, and handed over whole at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+from brainmidi.drivers.trace import Summary, TraceFile
+from brainmidi.midi.files import write_midi
+from brainmidi.midi.timetable import DEFAULT_CHANNELS
+from brainmidi.types import Bar, MidiEvent
+
+#: Called as each bar begins, with the worst lateness, in ms, of the bar before where that was measured.
+OnBar = Callable[[Bar, float | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeFiles:
+    """Where a take goes.
+
+    Parameters
+    ----------
+    midi : Path
+        The .mid file; a take is always saved.
+    trace : Path or None
+        A line of JSON for every bar.
+    title : str
+        Name of the take in the file.
+    """
+
+    midi: Path
+    trace: Path | None = None
+    title: str = "brainmidi"
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """What was played.
+
+    Parameters
+    ----------
+    bars : tuple of Bar
+        As they sounded.
+    end_beat : Fraction
+        Where the take ended, which may lie within its last bar.
+    metre, key : str
+        As written.
+    summary : Summary
+        The take in figures.
+    """
+
+    bars: tuple[Bar, ...]
+    end_beat: Fraction
+    metre: str
+    key: str
+    summary: Summary
+
+
+class TakeKeeper:
+    """Keeps the bars that have begun; saves after every bar, since whatever happens next may end the process.
+
+    Parameters
+    ----------
+    files : TakeFiles
+        Where to.
+    metre, key : str
+        As written.
+    channels : mapping of str to int
+        MIDI channel of each part.
+    on_bar : callable or None
+        Told of every bar that begins.
+    autosave : bool
+        Whether to save after every bar, besides the end.
+    """
+
+    def __init__(
+        self,
+        files: TakeFiles,
+        *,
+        metre: str,
+        key: str,
+        channels: Mapping[str, int] = DEFAULT_CHANNELS,
+        on_bar: OnBar | None = None,
+        autosave: bool = True,
+    ) -> None:
+        self._files = files
+        self._metre, self._key = metre, key
+        self._channels = channels
+        self._on_bar = on_bar
+        self._autosave = autosave
+        self._trace = TraceFile(files.trace)
+        self._untold: tuple[Bar, float] | None = None
+        self.bars: list[Bar] = []
+
+    def begun(self, bar: Bar, time_s: float, lateness_before_ms: float | None = None) -> None:
+        """Take note that `bar` has begun.
+
+        Parameters
+        ----------
+        bar : Bar
+            What sounds.
+        time_s : float
+            Sample time of its first beat.
+        lateness_before_ms : float or None
+            Worst lateness of a message in the bar before it.
+        """
+        self._tell(lateness_before_ms)
+        self._untold = (bar, time_s)
+        self.bars.append(bar)
+        if self._on_bar is not None:
+            self._on_bar(bar, lateness_before_ms)
+        if self._autosave:
+            self._write(self.bars, None, None)
+
+    def close(
+        self, bars: Sequence[Bar], end_beat: Fraction, events: Sequence[MidiEvent] | None = None
+    ) -> tuple[str, ...]:
+        """Save the whole take as it was played and end the trace; return the names of the files."""
+        self._tell(None)
+        self._write(bars, end_beat, events)
+        names = [str(self._files.midi)]
+        return tuple(names if self._files.trace is None else [*names, str(self._files.trace)])
+
+    def save_what_there_is(self) -> None:
+        """Save the bars that have begun, because the take ends in an error."""
+        self._tell(None)
+        self._write(self.bars, None, None)
+
+    def __enter__(self) -> TakeKeeper:
+        self._trace.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._trace.__exit__(kind, error, trace)
+
+    def _tell(self, lateness_ms: float | None) -> None:
+        if self._untold is not None:
+            self._trace.write(*self._untold, lateness_ms)
+            self._untold = None
+
+    def _write(self, bars: Sequence[Bar], end_beat: Fraction | None, events: Sequence[MidiEvent] | None) -> None:
+        write_midi(
+            self._files.midi,
+            bars,
+            metre=self._metre,
+            key=self._key,
+            title=self._files.title,
+            end_beat=end_beat,
+            events=events,
+            channels=self._channels,
+        )
