@@ -52,3 +52,8 @@ class VirtualClock:
         if deadline_s != deadline_s or deadline_s == float("inf"):
             raise MidiError(f"deadline {deadline_s} s is not a time; wait for a finite number of seconds")
         self._now_s = max(self._now_s, deadline_s)
+
+
+def date_stamp() -> str:
+    """Return the local date and time to the second, as a file's name has it: ``"2026-11-21_14-05-09"``."""
+    return time.strftime("%Y-%m-%d_%H-%M-%S")
