@@ -52,7 +52,6 @@ LIBRARIES = {
     "pydantic_core": {"config"},
     "pychord": {"music", "training", "evaluate"},
     "typer": {"cli"},
-    "click": {"cli"},
     "rich": {"cli", "ui"},
     "textual": {"ui"},
 }
