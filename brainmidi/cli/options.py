@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from brainmidi.errors import ConfigError
+from brainmidi.midi.clock import MonotonicClock, date_stamp
 
 if TYPE_CHECKING:
     from brainmidi.config import SessionConfig
+
+#: When the program started, as near as a module can tell; the time to the first note counts from here.
+STARTED_S = MonotonicClock().now_s()
 
 MIDI_SUFFIXES = (".mid", ".midi")
 SCORE_SUFFIXES = (".musicxml", ".xml")
@@ -56,7 +60,7 @@ Temperature = Annotated[
     float | None,
     typer.Option(
         metavar="T",
-        help="Sample at exactly T, 0.1..2.0, whatever the brain does: the same as [range] temperature = [T, T].",
+        help="Sample the second part at exactly T, 0.1..2.0, whatever the brain does: [range] temperature = [T, T].",
         rich_help_panel=_MUSIC,
     ),
 ]
@@ -116,9 +120,9 @@ _NO_BASELINE: Mapping[str, object] = {"seconds": 0.0, "recording": "", "profile"
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where a take is written; `midi` is None where a dated name is to be made."""
+    """Where a take is written: always a .mid, and a score where one was asked for."""
 
-    midi: Path | None
+    midi: Path
     score: Path | None
 
 
@@ -160,7 +164,7 @@ def read_config(config: Path | None, given: Mapping[str, Any]) -> SessionConfig:
 
 
 def sort_outputs(paths: Sequence[Path] | None) -> Outputs:
-    """Tell the ``-o`` files apart by their suffixes, and see to it that their folders are there.
+    """Tell the ``-o`` files apart by their suffixes; without a .mid among them a dated one is named.
 
     Raises
     ------
@@ -172,16 +176,38 @@ def sort_outputs(paths: Sequence[Path] | None) -> Outputs:
     for path in paths or ():
         suffix = path.suffix.lower()
         if suffix not in MIDI_SUFFIXES + SCORE_SUFFIXES:
-            raise ConfigError(f"-o {path} ends in {suffix or 'nothing'!r}, .mid or .musicxml is allowed; rename it")
+            raise ConfigError(f"-o {path} ends in {suffix or 'no suffix'}, .mid or .musicxml is allowed; rename it")
         (midi if suffix in MIDI_SUFFIXES else score).append(path)
         need_folder("-o", path)
     for kind in (midi, score):
         if len(kind) > 1:
-            raise ConfigError(f"-o {kind[0]} and -o {kind[1]} are of one kind, one .mid and one .musicxml are allowed")
-    return Outputs(midi[0] if midi else None, score[0] if score else None)
+            raise ConfigError(f"-o {kind[0]} and -o {kind[1]} are of one kind, one of each is allowed; leave one out")
+    return Outputs(midi[0] if midi else dated_name(), score[0] if score else None)
+
+
+def dated_name() -> Path:
+    """Return a name under ``takes/`` that no file has yet."""
+    stem = date_stamp()
+    path = Path("takes") / f"{stem}.mid"
+    again = 2
+    while path.exists():
+        path, again = Path("takes") / f"{stem}_{again}.mid", again + 1
+    return path
 
 
 def need_folder(option: str, path: Path | None) -> None:
-    """Raise ConfigError where the folder that `path` is to be written to does not exist."""
-    if path is not None and not path.absolute().parent.is_dir():
+    """Raise ConfigError where `path` is a folder, or the folder that it is to be written to does not exist."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise ConfigError(f"{option} {path} is a folder, a file is needed; add a name")
+    if not path.absolute().parent.is_dir():
         raise ConfigError(f"{option} {path}: the folder {path.parent} does not exist; make it first")
+
+
+def report(lines: Sequence[str], score: Path | None) -> None:
+    """Print a take's figures, and the score among the files that were saved."""
+    for line in lines:
+        typer.echo(line)
+    if score is not None:
+        typer.echo(f"saved       {score}")

@@ -35,7 +35,7 @@ def line_of(bar: Bar, *, moved: bool = False, lateness_ms: float | None = None, 
     moved : bool
         Whether an event has just moved the music to this anchor.
     lateness_ms : float, optional
-        Worst lateness of a message in the bar so far known; None where nothing was timed.
+        Worst lateness of a message in the bar before; None where nothing was timed.
     digits : bool
         Draw with ASCII alone.
     """
@@ -56,7 +56,7 @@ def line_of(bar: Bar, *, moved: bool = False, lateness_ms: float | None = None, 
     text.append("  ERP" if moved else "     ", style="bold yellow")
     text.append(f"  {counts:>5} notes")
     if lateness_ms is not None:
-        text.append(f"  {lateness_ms:5.1f} ms", style="red" if lateness_ms > 10 else "dim")
+        text.append(f"  late {lateness_ms:.1f} ms", style="red" if lateness_ms > 10 else "dim")
     if bar.fallback:
         text.append("  stand-in", style="red")
     if bar.controls.confidence < 0.5:
@@ -84,7 +84,7 @@ class PlainScreen:
         self._printer.start()
 
     def show(self, bar: Bar, lateness_ms: float | None = None) -> None:
-        """Queue the line of `bar`; returns at once."""
+        """Queue the line of `bar`, with the worst lateness in the bar before it; returns at once."""
         moved = bar.controls.anchor_steps > self._steps and bar.anchor != self._anchor and self._anchor is not None
         self._steps, self._anchor = bar.controls.anchor_steps, bar.anchor
         self._lines.put(line_of(bar, moved=moved, lateness_ms=lateness_ms, digits=self._digits))

@@ -1,0 +1,55 @@
+"""What ``improv`` and ``score`` do around a take: the screen while it plays, the page afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from brainmidi.cli.options import Screen
+from brainmidi.types import Bar
+
+if TYPE_CHECKING:
+    from brainmidi.drivers.take import Take
+    from brainmidi.ui.plain import PlainScreen
+
+
+class Stage:
+    """What the user sees while a take is made; with ``--ui none``, nothing. On leaving, all of it has been printed."""
+
+    def __init__(self, ui: Screen) -> None:
+        self._ui = ui
+        self._screen: PlainScreen | None = None
+
+    def say(self, line: str) -> None:
+        """Show a line of text."""
+        if self._screen is not None:
+            self._screen.say(line)
+
+    def show(self, bar: Bar, lateness_ms: float | None) -> None:
+        """Show a bar that begins, with the lateness of the bar before where it was measured."""
+        if self._screen is not None:
+            self._screen.show(bar, lateness_ms)
+
+    def __enter__(self) -> Stage:
+        if self._ui is Screen.PLAIN:
+            from brainmidi.ui.plain import PlainScreen
+
+            self._screen = PlainScreen()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._screen is not None:
+            self._screen.close()
+
+
+def engrave(take: Take, path: Path | None) -> None:
+    """Write the score of `take` where one is wanted."""
+    if path is None:
+        return
+    from brainmidi.music.harmony import Key
+    from brainmidi.notation.score import write_score
+
+    write_score(path, take.bars, metre=take.metre, sharps=Key.parse(take.key).sharps, title=path.stem)

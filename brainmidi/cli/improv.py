@@ -1,0 +1,85 @@
+"""``brainmidi improv``: play live. Ctrl-C is the ordinary way to end a take: it is saved, and the exit code is 0."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from brainmidi.cli import options as opt
+
+if TYPE_CHECKING:
+    from brainmidi.midi.link import PlayerInfo
+
+
+def improv(
+    source: Annotated[
+        str | None, typer.Option(metavar="NAME", help="demo, a BrainFlow board, or a recording's path. [default: demo]")
+    ] = None,
+    config: opt.ConfigFile = None,
+    key: opt.Key = None,
+    chords: opt.Chords = None,
+    tempo: opt.Tempo = None,
+    metre: opt.Metre = None,
+    bars: opt.Bars = None,
+    temperature: opt.Temperature = None,
+    seed: opt.Seed = None,
+    baseline: opt.Baseline = None,
+    baseline_from: opt.BaselineFrom = None,
+    baseline_profile: opt.BaselineProfile = None,
+    save_baseline: opt.SaveBaseline = None,
+    port: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Part of an existing port's name. [default: open brainmidi:out]"),
+    ] = None,
+    output: opt.Output = None,
+    trace: opt.Trace = None,
+    ui: opt.Ui = opt.Screen.PLAIN,
+    virtual_time: Annotated[
+        bool, typer.Option("--virtual-time", help="Play on a virtual clock: nothing waits, and no port is opened.")
+    ] = False,
+    serial_port: opt.BoardText = None,
+    mac_address: opt.BoardText = None,
+    ip_address: opt.BoardText = None,
+    ip_address_aux: opt.BoardText = None,
+    ip_address_anc: opt.BoardText = None,
+    ip_port: opt.BoardNumber = None,
+    ip_port_aux: opt.BoardNumber = None,
+    ip_port_anc: opt.BoardNumber = None,
+    ip_protocol: opt.BoardNumber = None,
+    other_info: opt.BoardText = None,
+    timeout: opt.BoardNumber = None,
+    serial_number: opt.BoardText = None,
+    file: opt.BoardText = None,
+    file_aux: opt.BoardText = None,
+    file_anc: opt.BoardText = None,
+    master_board: opt.BoardNumber = None,
+) -> None:
+    """Play live from EEG, until --bars, the end of a recording, or Ctrl-C."""
+    settings = opt.read_config(config, dict(locals()))
+    outputs = opt.sort_outputs(output)
+    opt.need_folder("--trace", trace)
+    opt.need_folder("--save-baseline", save_baseline)
+
+    from brainmidi.cli.finish import Stage, engrave
+    from brainmidi.drivers.live import improvise
+    from brainmidi.drivers.take import TakeFiles
+
+    files = TakeFiles(outputs.midi, trace, title=outputs.midi.stem)
+    with Stage(ui) as stage:
+
+        def ready(info: PlayerInfo) -> None:
+            where = f"{info.port} ({info.api})" if info.port else f"no port: {info.reason}"
+            stage.say(f"playing {settings.source.name} to {where}")
+
+        take = improvise(
+            settings,
+            files,
+            virtual=virtual_time,
+            since_s=opt.STARTED_S,
+            on_ready=ready,
+            on_bar=stage.show,
+            save_baseline=save_baseline,
+        )
+    engrave(take, outputs.score)
+    opt.report(take.summary.lines(), outputs.score)
