@@ -20,9 +20,7 @@ from brainmidi.music.phrase import Anchor, transposed
 from brainmidi.music.voices import AccompanimentVoice, Float32Array, MelodyVoice, VoiceState
 from brainmidi.types import PARTS, Bar, ControlFrame, Note, Phrase
 
-_RANGES: Mapping[str, PartRange] = MappingProxyType(
-    {"melody": PartRange(60, 88), "accompaniment": PartRange(36, 67)}
-)
+_RANGES: Mapping[str, PartRange] = MappingProxyType({"melody": PartRange(60, 88), "accompaniment": PartRange(36, 67)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ class SessionSetup:
     ranges: Mapping[str, PartRange] = field(default_factory=lambda: _RANGES)
     temperature: tuple[float, float] = (0.6, 1.2)
     melody_temperature: float = 0.6
-    dynamics: Dynamics = Dynamics()
+    dynamics: Dynamics = field(default_factory=Dynamics)
     register_semitones: int = 7
     max_voices: int = 3
 

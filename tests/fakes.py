@@ -14,7 +14,7 @@ _STEPS = 32
 
 
 class FakeMelody:
-    """A "latent" that is the phrase itself: onset and pitch at each of 32 steps, so that between two is between them."""
+    """A "latent" that is the phrase itself, onset and pitch at each of 32 steps: between two is between them."""
 
     def __init__(self) -> None:
         self.decoded: list[tuple[Float32Array, Phrase | None]] = []
@@ -53,8 +53,7 @@ class FakeMelody:
             onsets.append((step, int(np.argmax(score + temperature * noise[step]))))
         ends = [*(step for step, _ in onsets[1:]), _STEPS]
         notes += [
-            Note(beat_of(step), beat_of(end - step), pitch)
-            for (step, pitch), end in zip(onsets, ends, strict=True)
+            Note(beat_of(step), beat_of(end - step), pitch) for (step, pitch), end in zip(onsets, ends, strict=True)
         ]
         return Phrase(tuple(notes), MODEL_LENGTH)
 

@@ -8,25 +8,20 @@ from pathlib import Path
 from brainmidi.acquire.pump import Pump
 from brainmidi.condition.conditioner import ConditionSettings
 from brainmidi.condition.gate import GateLimits
-from brainmidi.condition.gate import GateLimits
 from brainmidi.config import SessionConfig
 from brainmidi.controls.baseline import Baseline, demo_baseline, fit_baseline
 from brainmidi.controls.mapping import ControlMap, EventRule, KnobRule
 from brainmidi.drivers.chain import SignalChain
 from brainmidi.errors import ConfigError, SourceError
 from brainmidi.features.settings import ErpSettings, FeatureSettings, feature_names
-from brainmidi.models.checkpoint import checkpoints_root
 from brainmidi.music.ensemble import Dynamics, PartRange
 from brainmidi.music.harmony import Key, Metre, Progression
-from brainmidi.music.phrase import Anchor, anchors_from_json
+from brainmidi.music.phrase import Anchor
 from brainmidi.session import SessionSetup
 from brainmidi.types import Chunk, Clock, FeatureFrame, Source
 
 #: Seconds of rest that a person or a recording is given where no baseline is named; half of a recording at most.
 REST_S = 10.0
-
-#: Checkpoint whose anchors the melody moves between.
-MELODY_CHECKPOINT = "cat-mel_2bar_small"
 
 _RECORDINGS = (".edf", ".bdf", ".fif", ".vhdr", ".set", ".csv", ".txt", ".gz")
 
@@ -122,20 +117,14 @@ def control_map(config: SessionConfig) -> ControlMap:
     )
 
 
-def shipped_anchors() -> tuple[Anchor, ...]:
-    """Return the anchors that ship with the melody checkpoint."""
-    path = checkpoints_root() / MELODY_CHECKPOINT / "anchors.json"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}); install brainmidi again") from error
-    return anchors_from_json(text)
-
-
-def session_setup(config: SessionConfig, anchors: tuple[Anchor, ...]) -> SessionSetup:
-    """Return what ``[session]``, ``[range]`` and ``[parts]`` say about the music."""
+def session_setup(config: SessionConfig, anchors: tuple[Anchor, ...] | None = None) -> SessionSetup:
+    """Return what ``[session]``, ``[range]`` and ``[parts]`` say about the music; shipped anchors by default."""
     session, spans = config.session, config.range
     key = Key.parse(session.key)
+    if anchors is None:
+        from brainmidi.drivers.voices import load_anchors
+
+        anchors = load_anchors()
     return SessionSetup(
         key=key,
         metre=Metre.parse(session.metre),

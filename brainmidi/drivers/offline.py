@@ -16,6 +16,7 @@ from brainmidi.drivers.take import OnBar, Take, TakeFiles, TakeKeeper
 from brainmidi.drivers.trace import Summary, Timing, anchor_changes, knob_medians, mean_mix
 from brainmidi.errors import SourceError
 from brainmidi.midi.clock import VirtualClock
+from brainmidi.music.phrase import Anchor
 from brainmidi.music.voices import AccompanimentVoice, MelodyVoice
 from brainmidi.session import Session
 from brainmidi.types import Bar, Chunk, Source
@@ -68,6 +69,7 @@ def score(
     on_bar: OnBar | None = None,
     save_baseline: Path | None = None,
     voices: VoiceLoader = shipped_voices,
+    anchors: tuple[Anchor, ...] | None = None,
 ) -> Take:
     """Turn a recording into a take, and save it.
 
@@ -85,14 +87,16 @@ def score(
         Where the baseline goes.
     voices : callable
         Makes the two voices.
+    anchors : tuple of Anchor or None
+        The shipped ones by default.
 
     Returns
     -------
     Take
         Bars and figures.
     """
+    setup = assemble.session_setup(config, anchors)
     signal = prepare(config, assemble.open_file(recording))
-    setup = assemble.session_setup(config, assemble.shipped_anchors())
     keeper = TakeKeeper(
         files,
         metre=str(setup.metre),

@@ -165,13 +165,13 @@ class Summary:
 
     def lines(self) -> tuple[str, ...]:
         """Return the summary as lines of text."""
-        kind = "simulated brain" if self.simulated else "EEG"
+        kind = "simulated, not a person" if self.simulated else "EEG"
         poor = [name for name, good in self.quality.channels if good < 0.5]
         quality = f"{100 * self.quality.share:.0f} % of channels usable"
         quality += f"; poor: {', '.join(poor)}" if poor else ""
         knobs = ", ".join(f"{name} {value:.2f}" for name, value in self.knob_medians.items())
         lines = [
-            f"source      {self.source} ({kind}), {self.stream_s:.1f} s, {quality}",
+            f"source      {self.source}, {kind}, {self.stream_s:.1f} s, {quality}",
             f"baseline    {self.baseline}",
             f"music       {self.bars} bars, {self.music_s:.1f} s; {self.ended}",
             f"knobs       median over bars: {knobs}",

@@ -67,11 +67,11 @@ def landed(bar: Phrase, step: int, pitches: Sequence[int], near: int, part: str)
 
 def with_dynamics(bar: Phrase, velocities: Sequence[float]) -> Phrase:
     """Return `bar` with each note struck as hard as `velocities`, one a step, say."""
-    notes = (replace(note, velocity=int(round(velocities[step_of(note.start)]))) for note in bar)
+    notes = (replace(note, velocity=round(velocities[step_of(note.start)])) for note in bar)
     return Phrase(tuple(notes), bar.length)
 
 
 def dynamics(metre: Metre, level: float, *, low: int, high: int, accent: float) -> tuple[float, ...]:
-    """Return a velocity 1..127 for each step: `level` 0..1 between `low` and `high`, with the metre's accents on top."""
+    """Return a velocity 1..127 for each step: `level` 0..1 from `low` to `high`, with the metre's accents on top."""
     base = low + (high - low) * level
     return tuple(min(127.0, max(1.0, base + accent * (weight - 0.5))) for weight in metre.weights)

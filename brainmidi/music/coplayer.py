@@ -32,7 +32,8 @@ def voicing(tones: Tones, before: Sequence[int], *, low: int, high: int, voices:
     bass = min(basses, key=lambda pitch: (max(0, pitch - low - 14) * 4 + abs(pitch - bass_before), pitch))
     chosen = [bass]
     # The fifth says least about a chord: thirds and sevenths come first.
-    order = sorted(tones.chord - {tones.bass}, key=lambda tone: (tone == (tones.root + 7) % 12, (tone - tones.root) % 12))
+    fifth = (tones.root + 7) % 12
+    order = sorted(tones.chord - {tones.bass}, key=lambda tone: (tone == fifth, (tone - tones.root) % 12))
     middle = (low + high) / 2
     for voice, tone in enumerate(order[: voices - 1]):
         # A tenth or more above a deep bass sounds clear; thirds right above it do not.

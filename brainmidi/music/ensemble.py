@@ -179,9 +179,7 @@ def accompaniment(
     velocities = np.asarray(behind(metre, level, limits), dtype=np.float32)
     rng = form.generator(seed, plan.index, form.ACCOMPANIMENT)
     state, played = voice.continue_bar(state, melody_bar, row, temperature, velocities, rng, max_voices)
-    bar = conformed(
-        excerpt(played, beat_of(0), metre.length), row, plan.tones, monophonic=False, voices=max_voices
-    )
+    bar = conformed(excerpt(played, beat_of(0), metre.length), row, plan.tones, monophonic=False, voices=max_voices)
     landing = tables.landing_step(plan.role, metre)
     at = 0 if landing is None else landing
     missing = not bar.notes if landing is None else all(note.start != beat_of(at) for note in bar)

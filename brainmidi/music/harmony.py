@@ -1,8 +1,8 @@
 """Keys, modes, chords and progressions: which tones may sound when.
 
-A progression is written as chord symbols. Without a bar line each chord lasts a bar: ``"Dm7 G7 Cmaj7"`` is three bars.
-With ``|`` the chords between two bar lines share that bar, on its beats: ``"Dm7 G7 | Cmaj7"`` is two bars. ``%`` repeats
-the bar before. The progression starts over when it ends.
+A progression is written as chord symbols. Without a bar line each chord lasts a bar: ``"Dm7 G7 Cmaj7"`` is three
+bars. With ``|`` the chords between two bar lines share that bar, on its beats: ``"Dm7 G7 | Cmaj7"`` is two bars. ``%``
+repeats the bar before. The progression starts over when it ends.
 """
 
 from __future__ import annotations
@@ -278,8 +278,8 @@ def _parse_chord(symbol: str) -> Chord:
             names = tuple(str(name) for name in plain.components(visible=True))
             return Chord(symbol, names, match[3] or names[0])
     raise MusicError(
-        f"chord {symbol!r} is not understood; write a root A to G with # or b, a quality such as m, 7, maj7, m7b5, dim, "
-        "sus4 or nothing, and a bass after a slash where wanted"
+        f"chord {symbol!r} is not understood; write a root A to G with # or b, a quality such as m, 7, maj7, m7b5, "
+        "dim, sus4 or nothing, and a bass after a slash where wanted"
     )
 
 
@@ -289,7 +289,8 @@ def _degree_chord(key: Key, text: str) -> Chord:
     assert match is not None, text
     root = _spell(key.tonic, match[1])
     if not re.fullmatch(r"[A-G][#b]?", root):  # a double accidental: use the plain note of the same sound
-        root = next(name for name in (*_NATURAL, "Db", "Eb", "Gb", "Ab", "Bb") if _pitch_class(name) == _pitch_class(root))
+        plain = (*_NATURAL, "Db", "Eb", "Gb", "Ab", "Bb")
+        root = next(name for name in plain if _pitch_class(name) == _pitch_class(root))
     return Chord.parse(root + match[2])
 
 

@@ -80,18 +80,16 @@ def without_overlaps(phrase: Phrase, *, monophonic: bool) -> Phrase:
 def to_mode(phrase: Phrase, key: Key) -> Phrase:
     """Return `phrase`, written in C major, by scale degrees in the mode of `key` on C.
 
-    A degree that the mode lacks (pentatonics, blues) goes to the mode's nearest tone, the lower of two; a note outside C
-    major keeps its distance from the degree below it where the mode has that tone, and goes to the nearest otherwise.
+    A degree that the mode lacks (pentatonics, blues) goes to the mode's nearest tone, the lower of two; a note outside
+    C major keeps its distance from the degree below it where the mode has that tone, and goes to the nearest otherwise.
     """
     intervals = key.intervals
     notes = []
     for note in phrase:
         octave, within = divmod(note.pitch, 12)
         degree = max(index for index, semitones in enumerate(_MAJOR) if semitones <= within)
-        if len(intervals) == len(_MAJOR):
-            wanted = intervals[degree] + within - _MAJOR[degree]
-        else:
-            wanted = within
+        moves = intervals[degree] - _MAJOR[degree] if len(intervals) == len(_MAJOR) else 0
+        wanted = within + moves
         tones = [tone + 12 * shift for tone in intervals for shift in (-1, 0, 1)]
         nearest = min(tones, key=lambda tone: (abs(tone - wanted), tone))
         notes.append(replace(note, pitch=12 * octave + nearest))

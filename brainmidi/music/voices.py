@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from brainmidi.types import Phrase
 Float32Array: TypeAlias = NDArray[np.float32]
 
 #: Whatever an accompaniment voice needs to remember; the session only carries it.
-VoiceState: TypeAlias = object
+VoiceState: TypeAlias = Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,145 @@
+"""``brainmidi improv``: a person improvises. Starts the player first, and loads all that is heavy while it comes up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from brainmidi.errors import SourceError
+from brainmidi.midi.clock import MonotonicClock, VirtualClock
+from brainmidi.midi.link import LocalPlayer, Player, PlayerInfo, PlayerProcess
+
+if TYPE_CHECKING:  # scipy, mne and the models' side load while the player process comes up
+    from brainmidi.config import SessionConfig
+    from brainmidi.drivers.offline import VoiceLoader
+    from brainmidi.drivers.take import OnBar, Take, TakeFiles
+    from brainmidi.music.phrase import Anchor
+
+#: Told which port, MIDI system and priority the player got, before the music starts.
+OnReady = Callable[[PlayerInfo], None]
+
+
+def improvise(
+    config: SessionConfig,
+    files: TakeFiles,
+    *,
+    virtual: bool = False,
+    since_s: float | None = None,
+    on_ready: OnReady | None = None,
+    on_bar: OnBar | None = None,
+    save_baseline: Path | None = None,
+    voices: VoiceLoader | None = None,
+    anchors: tuple[Anchor, ...] | None = None,
+) -> Take:
+    """Play live from the source that `config` names, and save the take.
+
+    Parameters
+    ----------
+    config : SessionConfig
+        All settings. ``[source]`` may name a board, the simulated brain or the path of a recording.
+    files : TakeFiles
+        Where the take goes; the .mid is saved anew with every bar.
+    virtual : bool
+        Whether to use the virtual clock and no port: the same code, without waiting.
+    since_s : float or None
+        Time on the :class:`MonotonicClock` at which the program was started, for the time to the first note.
+    on_ready : callable or None
+        Told what the player got, once.
+    on_bar : callable or None
+        Told of every bar as it begins.
+    save_baseline : Path or None
+        Where the baseline goes.
+    voices : callable or None
+        Makes the two voices; the shipped ones by default.
+    anchors : tuple of Anchor or None
+        The shipped ones by default.
+
+    Returns
+    -------
+    Take
+        Bars as they sounded, and figures.
+
+    Raises
+    ------
+    BrainmidiError
+        Whatever ended the take before its time; what was played is silenced and saved first.
+    """
+    stage = _Stage(config, files, on_ready, on_bar, save_baseline, voices, anchors)
+    if virtual:
+        from brainmidi.midi.ports import NullOutput
+
+        clock = VirtualClock()
+        output = NullOutput("the virtual clock plays to a file alone")
+        with closing(LocalPlayer(clock, output, channels=stage.channels)) as player:
+            return stage.perform(player, clock, virtual=True, since_s=None)
+    real = MonotonicClock()
+    since_s = real.now_s() if since_s is None else since_s
+    with ThreadPoolExecutor(1) as helper:
+        started = helper.submit(PlayerProcess.start, config.midi.port or None, channels=stage.channels)
+        try:
+            import_module("brainmidi.drivers.performance")
+        finally:
+            process = started.result()
+    with closing(process):
+        return stage.perform(process, real, virtual=False, since_s=since_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What a take needs besides player and clock; see :func:`improvise`."""
+
+    config: SessionConfig
+    files: TakeFiles
+    on_ready: OnReady | None
+    on_bar: OnBar | None
+    save_baseline: Path | None
+    voices: VoiceLoader | None
+    anchors: tuple[Anchor, ...] | None
+
+    @property
+    def channels(self) -> dict[str, int]:
+        """MIDI channel of each part."""
+        parts = self.config.parts
+        return {"melody": parts.melody.channel, "accompaniment": parts.accompaniment.channel}
+
+    def perform(
+        self, player: Player, clock: MonotonicClock | VirtualClock, *, virtual: bool, since_s: float | None
+    ) -> Take:
+        """Play one take on `player`."""
+        from brainmidi.drivers import assemble
+        from brainmidi.drivers.offline import prepare, shipped_voices
+        from brainmidi.drivers.performance import Performance
+        from brainmidi.drivers.take import TakeKeeper
+        from brainmidi.session import Session
+
+        name = self.config.source.name
+        if virtual and not (name == "demo" or assemble.is_recording(name)):
+            raise SourceError(
+                f"source {name} has a time of its own, the virtual clock needs demo or a recording; "
+                "leave out --virtual-time"
+            )
+        setup = assemble.session_setup(self.config, self.anchors)
+        signal = prepare(self.config, assemble.open_any_source(self.config, clock))
+        if self.on_ready is not None:
+            self.on_ready(player.info)
+        load = shipped_voices if self.voices is None else self.voices
+        keeper = TakeKeeper(
+            self.files,
+            metre=str(setup.metre),
+            key=str(setup.key),
+            channels=self.channels,
+            on_bar=self.on_bar,
+            autosave=not virtual,
+        )
+        with keeper:
+            take = Performance(
+                signal, lambda: Session(setup, *load()), player, clock, keeper, virtual=virtual, since_s=since_s
+            ).run()
+        if self.save_baseline is not None and signal.chain.baseline is not None:
+            signal.chain.baseline.save(self.save_baseline)
+        return take
