@@ -40,9 +40,7 @@ class PlayerInfo:
     @classmethod
     def unpack(cls, message: Message) -> PlayerInfo:
         """Return what the player's first line says."""
-        return cls(
-            message["port"], message["api"], message["realtime"], message["reason"], message["realtime_detail"]
-        )
+        return cls(message["port"], message["api"], message["realtime"], message["reason"], message["realtime_detail"])
 
 
 @dataclass(frozen=True, slots=True)

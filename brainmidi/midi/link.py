@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -81,9 +82,9 @@ class PlayerProcess:
         self._clock = MonotonicClock()
         self._handover = Handover(channels)
         self._info: PlayerInfo | None = None
-        self._begun = False
         self._report: Message | None = None
         self._error: str | None = None
+        self._ended = False
         self._complaints: list[str] = []
         self._notices: list[PlayerNotice] = []
         self._news = threading.Condition()
@@ -161,7 +162,6 @@ class PlayerProcess:
         If bar 0 is handed over later than that, the take begins when it comes, and its ``started`` notice says when.
         """
         at_s = self._clock.now_s() + delay_s
-        self._begun = True
         self._tell({"op": "begin", "at_s": at_s})
         return at_s
 
@@ -187,8 +187,13 @@ class PlayerProcess:
         """Silence everything that sounds; the take goes on."""
         self._tell({"op": "panic"})
 
-    def poll(self) -> list[PlayerNotice]:
+    def poll(self, timeout_s: float = 0.0) -> list[PlayerNotice]:
         """Return what has happened since the last call.
+
+        Parameters
+        ----------
+        timeout_s : float
+            How long to wait for a notice if there is none yet, in seconds.
 
         Raises
         ------
@@ -196,6 +201,7 @@ class PlayerProcess:
             If the player has ended by itself; :meth:`stop` then still returns what it played, where it could say so.
         """
         with self._news:
+            self._news.wait_for(lambda: bool(self._notices) or self._error is not None, timeout_s)
             notices, self._notices = self._notices, []
             ended = self._error
         if ended is not None and not notices:
@@ -212,8 +218,7 @@ class PlayerProcess:
         MidiError
             If the player ended without a report.
         """
-        self._tell({"op": "finish", "last": self._handover.last_index})
-        return self._await_report(None)
+        return self._await_report({"op": "finish", "last": self._handover.last_index}, None)
 
     def stop(self) -> PlayReport:
         """End the take now, with every note-off; return what was played.
@@ -223,9 +228,7 @@ class PlayerProcess:
         MidiError
             If the player ended without a report or does not answer; it is then ended by force.
         """
-        if self._report is None and self._error is None:
-            self._tell({"op": "stop"})
-        return self._await_report(_STOP_TIMEOUT_S)
+        return self._await_report({"op": "stop"}, _STOP_TIMEOUT_S)
 
     def close(self) -> None:
         """Close the pipe, upon which the player silences its port and ends; end it by force if it does not."""
@@ -289,6 +292,7 @@ class PlayerProcess:
                         self._error = message["message"]
                 self._news.notify_all()
         with self._news:
+            self._ended = True
             if self._error is None and not self._closing.is_set():
                 code = self._process.wait()
                 told = self._complaints[-1] if self._complaints else "it said nothing"
@@ -316,10 +320,13 @@ class PlayerProcess:
             if self._info is None:
                 raise MidiError(self._error or f"the player was not up in {_START_TIMEOUT_S:g} s; run again")
 
-    def _await_report(self, timeout_s: float | None) -> PlayReport:
+    def _await_report(self, request: Message, timeout_s: float | None) -> PlayReport:
         def over() -> bool:
-            return self._report is not None or (self._error is not None and self._process.poll() is not None)
+            return self._report is not None or self._ended
 
+        # A player that ended by itself takes no request, but its report may be on its way to us.
+        with suppress(MidiError):
+            self._tell(request)
         with self._news:
             if timeout_s is not None:
                 self._news.wait_for(over, timeout_s)
@@ -330,7 +337,7 @@ class PlayerProcess:
             if self._report is not None:
                 return self._handover.report(self._report)
         self._process.terminate()
-        raise MidiError(self._error or f"the player gave no report in {timeout_s} s; run again")
+        raise MidiError(self._error or "the player gave no report of what it played; start another for the next take")
 
 
 def _environment() -> dict[str, str]:

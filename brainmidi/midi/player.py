@@ -64,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m brainmidi.midi.player", description=__doc__)
     parser.add_argument("--port", default=None, help="part of an existing port's name; without it a virtual port")
     parser.add_argument("--cc", action="append", default=[], metavar="KNOB=CHANNEL:CC", help="send a knob out")
+    parser.add_argument("--silence-after", type=float, default=SILENCE_AFTER_S, metavar="SECONDS", help="heartbeat")
     options = parser.parse_args(arguments)
 
     # What a C library prints must not land between our lines: descriptor 1 becomes stderr, the wire a private copy.
@@ -99,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.freeze()  # a collection takes milliseconds, and nothing here makes cycles worth one
     gc.disable()
     clock = MonotonicClock()
-    core = PlayerCore(clock, output, silence_after_s=SILENCE_AFTER_S, controllers=controllers)
+    core = PlayerCore(clock, output, silence_after_s=options.silence_after, controllers=controllers)
     try:
         _play(core, clock, inbox, outbox)
     finally:
@@ -172,9 +173,7 @@ def _read(inbox: queue.SimpleQueue[Message | _Gone]) -> None:
         inbox.put(_Gone())
 
 
-def _write(
-    wire_out: int, outbox: queue.SimpleQueue[Message | None], inbox: queue.SimpleQueue[Message | _Gone]
-) -> None:
+def _write(wire_out: int, outbox: queue.SimpleQueue[Message | None], inbox: queue.SimpleQueue[Message | _Gone]) -> None:
     """Send lines to the composer, in a thread of its own, since a composer that does not read must not delay a note."""
     try:
         while (message := outbox.get()) is not None:

@@ -33,6 +33,11 @@ def make_bar(
     )
 
 
+def whole_note(index: int, pitch: int = 60, *, bpm: float = 120.0) -> Bar:
+    """Return a bar of four beats that one note fills."""
+    return make_bar(index, (Note(Fraction(0), Fraction(4), pitch, 80),), bpm=bpm)
+
+
 def make_take(n_bars: int, *, seed: int = 0, bpm: float = 120.0, notes_per_part: int = 8) -> list[Bar]:
     """Return bars of two parts with repeated and overlapping pitches, the same for the same seed."""
     rng = random.Random(seed)

@@ -1,0 +1,72 @@
+"""A real port, an independent receiver: what arrives is what is saved, and nothing hangs whatever is killed."""
+
+from __future__ import annotations
+
+import random
+import signal
+
+import pytest
+from midi_jack import Composer, open_notes
+
+from brainmidi.midi.files import read_events
+from brainmidi.midi.link import PlayerProcess
+from brainmidi.midi.ports import list_ports, open_output
+
+pytestmark = pytest.mark.port
+
+
+def play(jack_server, spy, path, n_bars, seed, end="finish"):
+    """Let a composer play to its own end with the spy listening; return its exit code."""
+    composer = Composer(jack_server, path, n_bars, seed, end)
+    try:
+        spy.listen()
+        composer.go()
+        composer.await_player(60.0)
+        return composer.process.wait(20)
+    finally:
+        composer.close()
+
+
+@pytest.mark.parametrize("end", ["finish", "2"])
+def test_a_receiver_gets_exactly_the_events_of_the_saved_file_in_order(jack_server, spy, tmp_path, end):
+    path = tmp_path / "take.mid"
+    assert play(jack_server, spy, path, 4, 11, end) == 0
+    received = spy.read_to_the_end()
+    assert received == [event.data for event in read_events(path)]
+    assert sum(data[0] & 0xF0 == 0x90 for data in received) > 20
+    assert open_notes(received) == set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_composer_killed_at_a_random_moment_leaves_no_open_note_and_a_readable_file(
+    jack_server, spy, tmp_path, number, seed
+):
+    path = tmp_path / "take.mid"
+    composer = Composer(jack_server, path, 8, seed)
+    try:
+        spy.listen()
+        composer.go()
+        for _ in range(random.Random(seed).randint(1, 60)):
+            spy.next()
+        composer.process.send_signal(number)
+        composer.await_player()
+    finally:
+        composer.close()
+    received = spy.read_to_the_end()
+    assert composer.process.returncode == -number
+    assert open_notes(received) == set()
+    assert any(data[1] == 123 for data in received)
+    assert read_events(path)
+
+
+def test_an_existing_port_is_played_by_part_of_its_name(jack_server, spy, monkeypatch):
+    for name, value in jack_server.environment.items():
+        monkeypatch.setenv(name, value)
+    assert "spy:input" in list_ports()
+    with PlayerProcess.start("SPY:in") as player:
+        assert (player.info.port, player.info.api) == ("spy:input", "JACK")
+    output = open_output()
+    assert (output.port, output.api) == ("brainmidi:out", "JACK")
+    assert "brainmidi:out" in jack_server.run("jack_lsp").split()
+    output.close()
