@@ -12,7 +12,7 @@ from rich.text import Text
 
 from brainmidi.types import KNOBS, PARTS, Bar
 
-_LEVELS = " ▁▂▃▄▅▆▇█"
+_LEVELS = "▁▂▃▄▅▆▇█"
 _DIGITS = "0123456789"
 _MIX_CELLS = 8
 #: Knobs by the names that fit on a line; the latent mix has a bar of its own.

@@ -50,7 +50,7 @@ class Terminal(io.StringIO):
 
 def test_a_line_says_bar_chord_anchor_mix_knobs_notes_and_lateness():
     line = line_of(BAR, lateness_ms=0.31).plain
-    for part in ("12", "Dm7", "river", "████░░░░ 0.50", "temp ▂", "reg █", "1+1 notes", "0.3 ms"):
+    for part in ("12", "Dm7", "river", "████░░░░ 0.50", "temp ▂", "reg █", "1+1 notes", "late 0.3 ms"):
         assert part in line
     assert "ERP" not in line
     assert "stand-in" not in line
@@ -61,7 +61,7 @@ def test_a_stand_in_and_a_poor_signal_are_called_so():
     assert line_of(poor).plain.endswith("stand-in  signal poor")
 
 
-@pytest.mark.parametrize(("position", "block", "digit"), [(0, " ", "0"), (0.5, "▄", "4"), (1, "█", "9"), (7, "█", "9")])
+@pytest.mark.parametrize(("position", "block", "digit"), [(0, "▁", "0"), (0.5, "▅", "4"), (1, "█", "9"), (7, "█", "9")])
 def test_a_level_is_a_column_or_a_digit(position, block, digit):
     assert level(position) == block
     assert level(position, digits=True) == digit
