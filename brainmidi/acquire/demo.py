@@ -27,11 +27,11 @@ _ERP = np.array([0.0, 0.0, 0.1, 0.1, 0.35, 0.55, 0.35, 0.85, 1.0, 0.85, 0.4, 0.4
 _LEFT = np.array([1.0, 0.3, 1.0, 0.3, 1.0, 0.6, 0.3, 1.0, 0.6, 0.3, 1.0, 0.4])
 _RIGHT = np.array([0.3, 1.0, 0.3, 1.0, 0.3, 0.6, 1.0, 0.3, 0.6, 1.0, 0.4, 1.0])
 
-_BACKGROUND_UV = 9.0
+_BACKGROUND_UV = 8.0
 _ALPHA_UV = (4.0, 22.0)  # root mean square at O1, active and calm
 _BETA_UV = (5.5, 2.0)  # active and calm
 _GAMMA_UV = (3.0, 1.2)  # active and calm
-_ERP_UV = 14.0
+_ERP_UV = 34.0
 _BLINK_UV = 130.0
 
 
@@ -56,8 +56,8 @@ def _shape(magnitude: FloatArray, n_fft: int) -> FloatArray:
 def _shapes(n_fft: int) -> _Shapes:
     frequency = np.fft.rfftfreq(_TAPS, 1.0 / RATE_HZ)
     return _Shapes(
-        # amplitude 1/sqrt(f): power falls as 1/f
-        background=_shape(np.where(frequency >= 0.5, 1.0 / np.sqrt(np.maximum(frequency, 0.5)), 0.0), n_fft),
+        # amplitude 1/sqrt(f): power falls as 1/f, level below 2 Hz
+        background=_shape(np.where(frequency >= 0.5, 1.0 / np.sqrt(np.maximum(frequency, 2.0)), 0.0), n_fft),
         alpha=_shape(np.exp(-0.5 * ((frequency - 10.0) / 0.7) ** 2), n_fft),
         beta=_shape(np.exp(-0.5 * ((frequency - 20.0) / 3.0) ** 2), n_fft),
         gamma=_shape(np.exp(-0.5 * ((frequency - 37.0) / 4.0) ** 2), n_fft),
@@ -208,13 +208,11 @@ class DemoSource:
         return total
 
     def _responses(self, time_s: FloatArray) -> FloatArray:
-        """Return the responses to attended targets, shape (BLOCK,): positive, 0.36 s after the stimulus."""
+        """Return the responses to attended stimuli, shape (BLOCK,): positive, 0.36 s after the stimulus."""
         total = np.zeros_like(time_s)
-        for marker in self._script.stimuli(time_s[0] - 1.0, time_s[-1]):
-            if marker.label == "target":
-                since = time_s - marker.time_s
-                wave = np.where(since >= 0, np.exp(-0.5 * ((since - 0.36) / 0.07) ** 2), 0.0)
-                total += _ERP_UV * self._script.attention(marker.time_s) * wave
+        for when_s in self._script.attended(time_s[0] - 1.0, time_s[-1]):
+            since = time_s - when_s
+            total += np.where(since >= 0, _ERP_UV * np.exp(-0.5 * ((since - 0.36) / 0.07) ** 2), 0.0)
         return total
 
 

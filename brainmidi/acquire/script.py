@@ -9,12 +9,23 @@ import numpy as np
 from brainmidi.types import FloatArray, Marker
 
 #: Streams of random numbers, so that one kind of event never moves another.
-_PHASES, _BLINKS, _ODDBALL = 101, 102, 103
+_PHASES, _BLINKS, _ODDBALL, _JITTER = range(21, 25)
 
-_SLOT_S = 0.5  # a stimulus every half second
+_SLOT_S = 0.45  # about two stimuli a second
 _GROUP = 5  # one in five is the target
 _FIRST_STIMULUS_S = 1.0
 _BLINK_SLOT_S = 2.5  # at most one blink in this long
+
+# Which groups of stimuli are attended to: two short stretches within the first half minute, then for ever 8 groups (20 s)
+# off and 10 on, about what an average of the last 12 targets needs to forget and to learn again.
+_OPENING = (True,) * 4 + (False,) * 3 + (True,) * 5
+_OFF, _ON = 8, 10
+
+
+def _attentive(group: int) -> bool:
+    if group < len(_OPENING):
+        return _OPENING[group]
+    return (group - len(_OPENING)) % (_OFF + _ON) >= _OFF
 
 
 def numbers(seed: int, stream: int, index: int, count: int) -> FloatArray:
@@ -34,21 +45,13 @@ class Script:
     seed : int
         Seed of every random choice.
     scenario : str
-        ``"session"``: calm and active phases of 12 to 18 s take turns, with stretches of attention; ``"rest"``: half-way
-        between calm and active throughout, no response to the stimuli (for a baseline).
-    attention_groups : tuple of bool
-        Which groups of five stimuli are attended to, repeated for ever.
+        ``"session"``: calm and active phases of 12 to 18 s take turns, with stretches of attention; ``"rest"``:
+        half-way between calm and active throughout, no response to the stimuli (for a baseline).
     """
 
-    def __init__(
-        self,
-        seed: int,
-        scenario: str = "session",
-        attention_groups: tuple[bool, ...] = (True, True, True, True, False, False, False),
-    ) -> None:
+    def __init__(self, seed: int, scenario: str = "session") -> None:
         self._seed = seed
         self._rest = scenario == "rest"
-        self._attention_groups = attention_groups
         self._bounds_s: list[float] = []  # ends of the phases; even phases are calm
         self._levels: list[float] = []  # calm 0.9..1.0, active 0.0..0.1
 
@@ -65,27 +68,46 @@ class Script:
             state += (after - before) * 0.5 * (1.0 + np.tanh((time_s - bound_s) / 0.5))
         return state
 
-    def attention(self, time_s: float) -> float:
-        """Return 1.0 where a stimulus at `time_s` is attended to, else 0.0."""
-        if self._rest or time_s < _FIRST_STIMULUS_S:
-            return 0.0
-        group = int((time_s - _FIRST_STIMULUS_S) / (_SLOT_S * _GROUP))
-        return 1.0 if self._attention_groups[group % len(self._attention_groups)] else 0.0
+    def attended(self, start_s: float, stop_s: float) -> list[float]:
+        """Return the times of the stimuli that call forth a response, ``start_s <= time_s < stop_s``.
+
+        While attention holds, that is each group's target. While it wanders, it is by turns the stimulus before the
+        target (too early) and the second one after it.
+        """
+        if self._rest:
+            return []
+        found = []
+        for group in range(*self._groups(start_s, stop_s)):
+            place = self._target_place(group)
+            if not _attentive(group):
+                place += -1 if group % 2 else 2
+            time_s = self._stimulus_s(group, place)  # a place beyond the last belongs to the next group
+            if start_s <= time_s < stop_s:
+                found.append(time_s)
+        return found
 
     def stimuli(self, start_s: float, stop_s: float) -> list[Marker]:
         """Return the oddball's markers with ``start_s <= time_s < stop_s``: ``"target"`` and ``"nontarget"``."""
-        first = max(0, math.floor((start_s - _FIRST_STIMULUS_S) / _SLOT_S) - 1)
-        last = math.ceil((stop_s - _FIRST_STIMULUS_S) / _SLOT_S) + 1
         found = []
-        for slot in range(first, max(first, last)):
-            group, place = divmod(slot, _GROUP)
-            choices = numbers(self._seed, _ODDBALL, group, 1 + _GROUP)
-            # Place 0 is never the target, so that two targets never follow each other.
-            target_place = 1 + int(choices[0] * (_GROUP - 1))
-            time_s = _FIRST_STIMULUS_S + slot * _SLOT_S + 0.1 * float(choices[1 + place])
-            if start_s <= time_s < stop_s:
-                found.append(Marker(time_s, "target" if place == target_place else "nontarget"))
+        for group in range(*self._groups(start_s, stop_s)):
+            target_place = self._target_place(group)
+            for place in range(_GROUP):
+                time_s = self._stimulus_s(group, place)
+                if start_s <= time_s < stop_s:
+                    found.append(Marker(time_s, "target" if place == target_place else "nontarget"))
         return found
+
+    def _groups(self, start_s: float, stop_s: float) -> tuple[int, int]:
+        first, last = ((time_s - _FIRST_STIMULUS_S) / (_SLOT_S * _GROUP) for time_s in (start_s, stop_s))
+        return max(0, math.floor(first) - 1), max(0, math.ceil(last) + 1)
+
+    def _target_place(self, group: int) -> int:
+        # Place 0 is never the target, so that two targets never follow each other.
+        return 1 + int(numbers(self._seed, _ODDBALL, group, 1)[0] * (_GROUP - 1))
+
+    def _stimulus_s(self, group: int, place: int) -> float:
+        slot = group * _GROUP + place
+        return _FIRST_STIMULUS_S + slot * _SLOT_S + 0.1 * float(numbers(self._seed, _JITTER, slot, 1)[0])
 
     def blinks(self, start_s: float, stop_s: float) -> list[tuple[float, float]]:
         """Return ``(time_s, size)`` of the blinks with ``start_s <= time_s < stop_s``; fewer while calm."""

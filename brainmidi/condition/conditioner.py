@@ -38,7 +38,7 @@ class ConditionSettings:
         When a sample is condemned.
     """
 
-    high_pass_hz: float = 1.0
+    high_pass_hz: float = 0.3
     low_pass_hz: float = 45.0
     reference: str | tuple[str, ...] = "auto"
     line: str | float = "auto"

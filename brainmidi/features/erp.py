@@ -13,6 +13,9 @@ from brainmidi.features.settings import ErpSettings
 from brainmidi.types import BoolArray, ErpEstimate, FloatArray, Montage
 
 _NONTARGETS_PER_TARGET = 4
+# The response window is looked at in slices of one alpha cycle, which thereby averages out; a response that changes its
+# sign within the window (a Muse's does, behind a causal high-pass) would cancel itself in one long mean.
+_SLICE_S, _SLICE_STEP_S = 0.1, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +27,11 @@ class ErpSummary:
     channel : str
         Channel with the clearest difference in the response window.
     amplitude_uv : float
-        Mean difference in the response window there, in microvolts (signed).
+        Mean difference in the clearest slice (0.1 s) of the response window there, in microvolts (signed).
     peak_uv, peak_s : float
         Largest difference in the response window there, and when after the marker it comes.
     confidence : float
-        One minus the p-value, corrected for the number of channels looked at.
+        One minus the p-value, corrected for the number of channels and slices looked at.
     n_target, n_nontarget : int
         Epochs kept at that channel.
     n_rejected : int
@@ -54,16 +57,25 @@ class ErpSummary:
     channels: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """Number of epochs per channel; mean and sum of squared deviations, both of shape (n_slices, n_channels)."""
+
+    count: FloatArray
+    mean: FloatArray
+    squares: FloatArray
+
+
 class _Class:
     """The epochs of one class: the last few responses, and sums over all of them."""
 
-    def __init__(self, keep: int, n_times: int, n_channels: int) -> None:
+    def __init__(self, keep: int, n_times: int, n_slices: int, n_channels: int) -> None:
         self.recent: deque[tuple[FloatArray, BoolArray]] = deque(maxlen=keep)
         self.seen = 0
         self.count: FloatArray = np.zeros(n_channels)
         self.wave_sum: FloatArray = np.zeros((n_times, n_channels))
-        self.sum: FloatArray = np.zeros(n_channels)
-        self.square_sum: FloatArray = np.zeros(n_channels)
+        self.sum: FloatArray = np.zeros((n_slices, n_channels))
+        self.square_sum: FloatArray = np.zeros((n_slices, n_channels))
 
     def add(self, wave: FloatArray, response: FloatArray, kept: BoolArray) -> None:
         self.seen += 1
@@ -74,23 +86,20 @@ class _Class:
         self.sum += np.where(kept, response, 0.0)
         self.square_sum += np.where(kept, response**2, 0.0)
 
-    def all_moments(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return count, mean and variance of the response over the whole stream, each of shape (n_channels,)."""
+    def all_moments(self) -> _Moments:
+        """Return the moments of the response over the whole stream."""
         mean = self.sum / np.maximum(self.count, 1)
-        variance = (self.square_sum - self.count * mean**2) / np.maximum(self.count - 1, 1)
-        return self.count, mean, np.maximum(variance, 0.0)
+        return _Moments(self.count, mean, np.maximum(self.square_sum - self.count * mean**2, 0.0))
 
-    def recent_moments(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def recent_moments(self) -> _Moments:
         """Return the same over the last epochs."""
         if not self.recent:
-            nothing = np.zeros_like(self.count)
-            return nothing, nothing, nothing
-        response = np.stack([one for one, _ in self.recent])
-        kept = np.stack([one for _, one in self.recent])
-        count = kept.sum(axis=0).astype(np.float64)
+            return _Moments(np.zeros_like(self.count), np.zeros_like(self.sum), np.zeros_like(self.sum))
+        response = np.stack([one for one, _ in self.recent])  # (n_epochs, n_slices, n_channels)
+        kept = np.stack([one for _, one in self.recent])[:, None, :]
+        count = kept.sum(axis=(0, 1)).astype(np.float64)
         mean = np.where(kept, response, 0.0).sum(axis=0) / np.maximum(count, 1)
-        variance = np.where(kept, (response - mean) ** 2, 0.0).sum(axis=0) / np.maximum(count - 1, 1)
-        return count, mean, variance
+        return _Moments(count, mean, np.where(kept, (response - mean) ** 2, 0.0).sum(axis=0))
 
 
 class ErpAverager:
@@ -104,8 +113,8 @@ class ErpAverager:
 
     References
     ----------
-    B. L. Welch, "The generalization of Student's problem when several different population variances are involved",
-    Biometrika 34, 1947; Bonferroni's correction over channels.
+    Student's two-sample t-test with pooled variance (without a response both classes are the same EEG and share it, and
+    a handful of targets would starve Welch's degrees of freedom); Bonferroni's correction over channels and slices.
     """
 
     def __init__(self, montage: Montage, settings: ErpSettings) -> None:
@@ -118,9 +127,15 @@ class ErpAverager:
         self.time_s: FloatArray = np.arange(-self.before, self.after + 1) / rate_hz
         first_s, last_s = settings.response_s
         self._window = np.flatnonzero((self.time_s >= first_s - 1e-9) & (self.time_s <= last_s + 1e-9))
-        n_times, n_channels = len(self.time_s), len(self._columns)
-        self._target = _Class(settings.average_n, n_times, n_channels)
-        self._nontarget = _Class(settings.average_n * _NONTARGETS_PER_TARGET, n_times, n_channels)
+        length_s = min(_SLICE_S, last_s - first_s)
+        starts_s = np.arange(first_s, last_s - length_s + 1e-9, _SLICE_STEP_S)
+        self._slices = [
+            slice(self.before + round(start_s * rate_hz), self.before + round((start_s + length_s) * rate_hz) + 1)
+            for start_s in starts_s
+        ]
+        sizes = (len(self.time_s), len(self._slices), len(self._columns))
+        self._target = _Class(settings.average_n, *sizes)
+        self._nontarget = _Class(settings.average_n * _NONTARGETS_PER_TARGET, *sizes)
         self._estimate: ErpEstimate | None = None
 
     def wants(self, label: str) -> bool:
@@ -139,7 +154,7 @@ class ErpAverager:
         samples, good = samples[:, self._columns], good[:, self._columns]
         wave = samples - samples[: self.before].mean(axis=0)
         kept = good.all(axis=0) & (np.ptp(samples, axis=0) <= self._settings.reject_uv)
-        response = wave[self._window].mean(axis=0)
+        response = np.stack([wave[rows].mean(axis=0) for rows in self._slices])
         group = self._target if label in self._settings.target else self._nontarget
         group.add(wave, response, kept)
         self._estimate = self._update()
@@ -154,37 +169,33 @@ class ErpAverager:
         found = self._compare(target, nontarget)
         if found is None:
             return None
-        column, difference, confidence = found
+        column, amplitude_uv, confidence = found
         return ErpEstimate(
-            amplitude_uv=float(difference[column]),
+            amplitude_uv=amplitude_uv,
             confidence=confidence,
             channel=self._names[column],
-            n_target=int(target[0][column]),
-            n_nontarget=int(nontarget[0][column]),
+            n_target=int(target.count[column]),
+            n_nontarget=int(nontarget.count[column]),
         )
 
-    def _compare(
-        self,
-        target: tuple[FloatArray, FloatArray, FloatArray],
-        nontarget: tuple[FloatArray, FloatArray, FloatArray],
-    ) -> tuple[int, FloatArray, float] | None:
-        """Return the clearest column, the differences of all and the corrected confidence; None with too few epochs."""
-        (n_1, mean_1, variance_1), (n_0, mean_0, variance_0) = target, nontarget
-        enough = (n_1 >= self._settings.min_n) & (n_0 >= self._settings.min_n)
+    def _compare(self, target: _Moments, nontarget: _Moments) -> tuple[int, float, float] | None:
+        """Return the clearest column, the difference there and the corrected confidence; None with too few epochs."""
+        enough = (target.count >= self._settings.min_n) & (nontarget.count >= self._settings.min_n)
         if not enough.any():
             return None
-        difference = mean_1 - mean_0
-        error_1, error_0 = variance_1 / np.maximum(n_1, 1), variance_0 / np.maximum(n_0, 1)
-        error = np.maximum(error_1 + error_0, 1e-12)
-        freedom = error**2 / np.maximum(error_1**2 / np.maximum(n_1 - 1, 1) + error_0**2 / np.maximum(n_0 - 1, 1), 1e-24)
-        t = difference / np.sqrt(error)
+        difference = target.mean - nontarget.mean  # (n_slices, n_channels)
+        freedom = np.maximum(target.count + nontarget.count - 2, 1)
+        variance = np.maximum((target.squares + nontarget.squares) / freedom, 1e-12)
+        error = np.sqrt(variance * (1 / np.maximum(target.count, 1) + 1 / np.maximum(nontarget.count, 1)))
+        t = difference / error
         if self._settings.polarity == "either":
             p = 2.0 * special.stdtr(freedom, -np.abs(t))
         else:
             p = special.stdtr(freedom, -t if self._settings.polarity == "positive" else t)
         p = np.where(enough, p, 2.0)
-        column = int(np.argmin(p))
-        return column, difference, float(1.0 - min(1.0, p[column] * int(enough.sum())))
+        row, column = divmod(int(np.argmin(p)), p.shape[1])
+        comparisons = int(enough.sum()) * len(self._slices)
+        return column, float(difference[row, column]), float(1.0 - min(1.0, p[row, column] * comparisons))
 
     def summary(self) -> ErpSummary | None:
         """Return the average over all epochs so far; None before there are enough."""
@@ -192,21 +203,21 @@ class ErpAverager:
         found = self._compare(target, nontarget)
         if found is None:
             return None
-        column, difference, confidence = found
-        counts = np.minimum(target[0], nontarget[0])
-        waves = self._target.wave_sum / np.maximum(target[0], 1) - self._nontarget.wave_sum / np.maximum(nontarget[0], 1)
-        waves = np.where(counts > 0, waves, np.nan)
+        column, amplitude_uv, confidence = found
+        n_target, n_nontarget = target.count, nontarget.count
+        waves = self._target.wave_sum / np.maximum(n_target, 1) - self._nontarget.wave_sum / np.maximum(n_nontarget, 1)
+        waves = np.where(np.minimum(n_target, n_nontarget) > 0, waves, np.nan)
         row = self._window[int(np.argmax(np.abs(waves[self._window, column])))]
-        n_target, n_nontarget = int(target[0][column]), int(nontarget[0][column])
+        kept = int(n_target[column]) + int(n_nontarget[column])
         return ErpSummary(
             channel=self._names[column],
-            amplitude_uv=float(difference[column]),
+            amplitude_uv=amplitude_uv,
             peak_uv=float(waves[row, column]),
             peak_s=float(self.time_s[row]),
             confidence=confidence,
-            n_target=n_target,
-            n_nontarget=n_nontarget,
-            n_rejected=self._target.seen + self._nontarget.seen - n_target - n_nontarget,
+            n_target=int(n_target[column]),
+            n_nontarget=int(n_nontarget[column]),
+            n_rejected=self._target.seen + self._nontarget.seen - kept,
             time_s=self.time_s,
             difference_uv=waves,
             channels=self._names,
