@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +15,37 @@ evaluate_app = typer.Typer(name="evaluate", help="Make the figures that model ca
 @evaluate_app.callback()
 def evaluate() -> None:
     """Make the figures that model cards and the README quote."""
+
+
+Checkpoint = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A shipped checkpoint's name, or a folder.")]
+Cache = Annotated[Path, typer.Option(metavar="FOLDER", help="Where scores are kept once they have been read.")]
+Collections = Annotated[
+    list[str], typer.Option("--collection", metavar="NAME", help="What the model was trained on; repeatable.")
+]
+
+
+@evaluate_app.command("musicvae")
+def musicvae(
+    checkpoint: Checkpoint = "cat-mel_2bar_small",
+    collections: Collections = ["ryan", "oneill", "aird"],  # noqa: B006 (typer copies it)
+    cache: Cache = Path("cache"),
+) -> None:
+    """Measure how well a MusicVAE gives back melodies that it has never seen, beside floors."""
+    from brainmidi.evaluate import musicvae as figures
+
+    _print(figures.evaluate(_known(checkpoint), cache=cache, collections=tuple(collections)))
+
+
+@evaluate_app.command("transformer")
+def transformer(
+    checkpoint: Checkpoint = "music-transformer_chorales",
+    collections: Collections = ["bach"],  # noqa: B006 (typer copies it)
+    cache: Cache = Path("cache"),
+) -> None:
+    """Measure how well a Music Transformer foresees music that it has never seen, beside floors."""
+    from brainmidi.evaluate import transformer as figures
+
+    _print(figures.evaluate(_known(checkpoint), cache=cache, collections=tuple(collections)))
 
 
 @evaluate_app.command("demo-profile")
@@ -27,3 +60,14 @@ def demo_profile(
     need_folder("FILE", out)
     make_demo_profile(seconds).save(out)
     typer.echo(f"{out} written")
+
+
+def _known(checkpoint: str) -> str:
+    """Return `checkpoint` once it has been found; before anything heavy loads."""
+    from brainmidi.models.checkpoint import find_checkpoint
+
+    return str(find_checkpoint(checkpoint))
+
+
+def _print(figures: Mapping[str, Any]) -> None:
+    typer.echo(json.dumps(figures, indent=2))

@@ -152,6 +152,11 @@ def test_an_unknown_command_and_a_missing_argument(capsys):
     assert "RECORDING" in refused(capsys, "score")
 
 
+def test_a_checkpoint_that_is_not_there(capsys):
+    for model in ("musicvae", "transformer"):
+        assert "checkpoint 'nothing' not found" in refused(capsys, "evaluate", model, "nothing")
+
+
 def test_a_session_file_is_not_written_over(capsys, tmp_path):
     (tmp_path / "session.toml").write_text("mine")
     assert "give --force" in refused(capsys, "init")
