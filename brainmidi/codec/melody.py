@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ def quantise(phrase: Phrase) -> Phrase:
             onsets[step] = note
     starts = sorted(onsets)
     notes = []
-    for step, following in zip(starts, [*starts[1:], n_steps], strict=True):
+    for step, following in pairwise([*starts, n_steps]):
         note = onsets[step]
         end = min(max(_nearest(note.end), step + 1), following)
         notes.append(Note(step * STEP, (end - step) * STEP, note.pitch))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ VELOCITY = SHIFT + MAX_SHIFT
 N_VELOCITIES = 32
 N_CLASSES = VELOCITY + N_VELOCITIES
 VELOCITY_BIN = 4  # MIDI velocities to a class: ceil(127 / 32), as in note_seq's performance_lib
+#: Of notes struck before any velocity event.
+DEFAULT_VELOCITY = 81
 TICKS_PER_BEAT = 48
 TICKS_PER_SIXTEENTH = TICKS_PER_BEAT // 4
 
@@ -94,7 +97,7 @@ def quantise(phrase: Phrase, part: str = "accompaniment") -> Phrase:
     notes = []
     for pitch, row in struck.items():
         starts = sorted(row)
-        for start, following in zip(starts, [*starts[1:], length], strict=True):
+        for start, following in pairwise([*starts, length]):
             note = row[start]
             end = min(max(_ticks(note.end), start + 1), following)
             velocity = (note.velocity - 1) // VELOCITY_BIN * VELOCITY_BIN + 1
@@ -165,7 +168,7 @@ class Grammar:
         self.tick = 0
         self.sounding: dict[int, tuple[int, int]] = {}
         self._notes: list[Note] = []
-        self._velocity = 81
+        self._velocity: int | None = None
         self._last = PAD
         #: Pitches struck on this instant: canonical order goes down from the last of them.
         self._struck = MAX_PITCH + 1
@@ -178,26 +181,21 @@ class Grammar:
         ndarray of bool, shape (310,)
         """
         mask = np.zeros(N_CLASSES, dtype=bool)
-        after_velocity = self._last >= VELOCITY
-        for pitch in range(MIN_PITCH, self._struck):
-            mask[note_on(pitch)] = pitch not in self.sounding
-        if after_velocity:
-            return mask if mask.any() else self._anything_but_time(mask)
+        strikable = [note_on(pitch) for pitch in range(MIN_PITCH, self._struck) if pitch not in self.sounding]
+        mask[strikable] = self._velocity is not None
+        if self._last >= VELOCITY:
+            return mask
         if self._struck > MAX_PITCH:
             lowest = self._last - NOTE_OFF + MIN_PITCH if NOTE_OFF <= self._last < SHIFT else MIN_PITCH - 1
             for pitch, (start, _) in self.sounding.items():
                 mask[note_off(pitch)] = pitch > lowest and start < self.tick
-        if mask[NOTE_ON:NOTE_OFF].any():
+        if strikable:
             mask[VELOCITY:] = True
-            mask[velocity_token(self._velocity)] = False
+            if self._velocity is not None:
+                mask[velocity_token(self._velocity)] = False
         # A rest after a shift that was not full would have another spelling.
         if not SHIFT <= self._last < shift(MAX_SHIFT):
             mask[SHIFT:VELOCITY] = True
-        return mask
-
-    def _anything_but_time(self, mask: BoolArray) -> BoolArray:
-        """Allow time to pass after a velocity that no pitch can follow (all of them sound)."""
-        mask[SHIFT:VELOCITY] = True
         return mask
 
     def push(self, token: int) -> None:
@@ -220,7 +218,7 @@ class Grammar:
         elif token >= NOTE_ON:
             pitch = token - NOTE_ON + MIN_PITCH
             self._close(pitch)
-            self.sounding[pitch] = (self.tick, self._velocity)
+            self.sounding[pitch] = (self.tick, DEFAULT_VELOCITY if self._velocity is None else self._velocity)
             self._struck = pitch
         self._last = token
 

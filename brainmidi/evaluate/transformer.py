@@ -1,0 +1,76 @@
+"""How well a Music Transformer foresees the next event of pieces that it has never seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from brainmidi.codec import performance
+from brainmidi.models.checkpoint import find_checkpoint, put_weights, read_config, read_weights
+from brainmidi.models.transformer import MusicTransformer, TransformerConfig
+from brainmidi.training.corpora import load_pieces
+from brainmidi.training.performances import performances
+from brainmidi.training.transformer import held_out
+
+BATCH = 8
+
+
+def load_model(folder: Path) -> MusicTransformer:
+    """Return the Keras model of a checkpoint, on whichever back end Keras runs."""
+    config = read_config(folder)
+    model = MusicTransformer(TransformerConfig(**{k: v for k, v in config.items() if k not in ("kind", "name")}))
+    put_weights(model, read_weights(folder))
+    return model
+
+
+def evaluate(checkpoint: str | Path, *, cache: Path, collections: tuple[str, ...]) -> dict[str, Any]:
+    """Measure a checkpoint on the test split, which is by piece.
+
+    Returns
+    -------
+    dict
+        Negative log-likelihood in nats an event (``nll``), share of events foreseen (``accuracy``), and beside them the
+        floors of an event-frequency table (``floor_unigram``) and of one that knows the event before
+        (``floor_bigram``), both counted on the training split with add-one smoothing.
+    """
+    model = load_model(find_checkpoint(checkpoint))
+    pieces = load_pieces(collections, cache)
+    train = [p.tokens for piece in pieces if piece.split == "train" for p in performances(piece)]
+    test = [p for piece in pieces if piece.split == "test" for p in performances(piece)]
+    rows = held_out(test, model.config.window)
+    losses, hits = [], []
+    for start in range(0, len(rows), BATCH):
+        batch = rows[start : start + BATCH]
+        logits = np.asarray(ops.convert_to_numpy(model(ops.convert_to_tensor(batch[:, :-1]))), dtype=np.float64)
+        known = batch[:, 1:] != performance.PAD
+        peak = logits.max(axis=-1, keepdims=True)
+        log_shares = logits - peak - np.log(np.exp(logits - peak).sum(axis=-1, keepdims=True))
+        losses.append(-np.take_along_axis(log_shares, batch[:, 1:, None], axis=-1)[..., 0][known])
+        hits.append((logits.argmax(axis=-1) == batch[:, 1:])[known])
+    unigram, bigram = floors(train, rows)
+    return {
+        "nll": float(np.concatenate(losses).mean()),
+        "accuracy": float(np.concatenate(hits).mean()),
+        "floor_unigram": unigram,
+        "floor_bigram": bigram,
+        "events": int(sum(len(part) for part in losses)),
+        "backend": keras.backend.backend(),
+    }
+
+
+def floors(train: list[NDArray[np.int32]], rows: NDArray[np.int32]) -> tuple[float, float]:
+    """Return unigram and bigram negative log-likelihood, in nats, of windows `rows` (n_windows, length + 1)."""
+    n = performance.N_CLASSES
+    pairs = np.ones((n, n))
+    for tokens in train:
+        np.add.at(pairs, (tokens[:-1], tokens[1:]), 1.0)
+    single = pairs.sum(axis=0) / pairs.sum()
+    pairs /= pairs.sum(axis=1, keepdims=True)
+    before, after = rows[:, :-1], rows[:, 1:]
+    known = after != performance.PAD
+    return float(-np.log(single[after[known]]).mean()), float(-np.log(pairs[before[known], after[known]]).mean())

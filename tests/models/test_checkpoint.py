@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brainmidi.errors import ModelError
+from brainmidi.models import checkpoint
+
+
+class Variable:
+    """Stands in for a Keras variable."""
+
+    def __init__(self, path: str, value: np.ndarray) -> None:
+        self.path, self.value, self.shape = path, value, value.shape
+
+    def assign(self, value: np.ndarray) -> None:
+        self.value = value
+
+
+class Model:
+    """Stands in for a Keras model of one weight."""
+
+    def __init__(self) -> None:
+        self.trainable_variables = [Variable("layer/kernel", np.zeros((2, 3)))]
+
+
+def test_weights_come_back_as_they_were_saved_to_half_precision(tmp_path: Path) -> None:
+    weights = {"layer/kernel": np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)}
+    checkpoint.save_weights(tmp_path / "new", {"kind": "musicvae"}, weights)
+    found = checkpoint.read_weights(tmp_path / "new")
+    assert found["layer/kernel"].dtype == np.float32
+    assert found["layer/kernel"] == pytest.approx(weights["layer/kernel"], rel=1e-3)
+    assert checkpoint.read_config(tmp_path / "new") == {"kind": "musicvae"}
+
+
+def test_an_unknown_checkpoint_is_refused_with_the_shipped_names() -> None:
+    with pytest.raises(ModelError, match=r"checkpoint 'nobody' not found.*cat-mel_2bar_small"):
+        checkpoint.find_checkpoint("nobody")
+
+
+def test_weights_of_other_names_are_refused_by_name() -> None:
+    with pytest.raises(ModelError, match=r"missing \['layer/kernel'\], left over \['other'\]"):
+        checkpoint.put_weights(Model(), {"other": np.zeros((2, 3))})
+
+
+def test_weights_of_another_shape_are_refused_with_both_shapes() -> None:
+    with pytest.raises(ModelError, match=r"\(3, 2\), \(2, 3\) is needed"):
+        checkpoint.put_weights(Model(), {"layer/kernel": np.zeros((3, 2))})
+
+
+def test_a_damaged_weights_file_is_one_line_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / checkpoint.WEIGHTS_FILE).write_bytes(b"PK\x03\x04 not a zip")
+    with pytest.raises(ModelError, match="install the checkpoint again"):
+        checkpoint.read_weights(tmp_path)
+
+
+def test_nothing_is_unpickled(tmp_path: Path) -> None:
+    np.savez(tmp_path / checkpoint.WEIGHTS_FILE, evil=np.array([{"an": "object"}], dtype=object))
+    with pytest.raises(ModelError, match="cannot be read"):
+        checkpoint.read_weights(tmp_path)
