@@ -42,18 +42,32 @@ _BEHIND_S = 0.25  # sample time may lag so far behind arrival before the differe
 class Shim(Protocol):
     """What is used of BrainFlow's BoardShim; tests have one of their own."""
 
-    def prepare_session(self) -> None: ...
-    def start_stream(self) -> None: ...
-    def stop_stream(self) -> None: ...
-    def release_session(self) -> None: ...
-    def get_board_data(self) -> Any: ...
+    def prepare_session(self) -> None:
+        """Connect."""
+        ...
+
+    def start_stream(self) -> None:
+        """Begin to fill the buffer."""
+        ...
+
+    def stop_stream(self) -> None:
+        """Stop filling it."""
+        ...
+
+    def release_session(self) -> None:
+        """Let the device go."""
+        ...
+
+    def get_board_data(self) -> Any:
+        """Return and forget what the buffer holds, shape (n_rows, n_samples)."""
+        ...
 
 
 class BoardSource:
     """A BrainFlow board.
 
-    Samples that were lost, and those that a silent board does not send, come as NaN, so that sample time keeps pace with
-    the world's and everything downstream sees the gap. A board that stays silent is released and prepared again.
+    Samples that were lost, and those that a silent board does not send, come as NaN, so that sample time keeps pace
+    with the world's and everything downstream sees the gap. A board that stays silent is released and prepared again.
 
     Parameters
     ----------
@@ -205,8 +219,8 @@ class BoardSource:
         silent_s = now_s - self._heard_s
         if silent_s > _GIVE_UP_S:
             raise SourceError(
-                f"{self.name} has been silent for {silent_s:.0f} s, {_GIVE_UP_S:g} s is the most; check battery, distance "
-                "and cable, then start again (what was played is saved)"
+                f"{self.name} has been silent for {silent_s:.0f} s, {_GIVE_UP_S:g} s is the most; check battery, "
+                "distance and cable, then start again (what was played is saved)"
             )
         if silent_s > _RECONNECT_S and now_s - self._tried_s > _RECONNECT_S:
             self._tried_s = now_s

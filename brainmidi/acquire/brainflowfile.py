@@ -71,14 +71,14 @@ def _shape_of(table: FloatArray, path: Path, board: str | None) -> BoardShape:
         shape = board_shape(board)
         if shape.n_rows != table.shape[1]:
             raise SourceError(
-                f"{path} has {table.shape[1]} columns, board {board} has {shape.n_rows}; name the board it was made with"
+                f"{path} has {table.shape[1]} columns, board {board} has {shape.n_rows}; name the board that made it"
             )
         return shape
     fitting = [shape for shape in _shapes() if shape.n_rows == table.shape[1] and _fits(table, shape)]
     if not fitting:
         raise SourceError(
-            f"{path} has {table.shape[1]} columns without a header and fits no BrainFlow board; add a header line with a "
-            "`time` column and channel names"
+            f"{path} has {table.shape[1]} columns without a header and fits no BrainFlow board; add a header line "
+            "with a `time` column and channel names"
         )
     kinds = {(shape.eeg_rows, shape.time_row, shape.marker_row) for shape in fitting}
     if len(kinds) > 1:

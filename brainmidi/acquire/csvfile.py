@@ -15,7 +15,7 @@ from brainmidi.errors import SourceError
 from brainmidi.types import Chunk, FloatArray, Marker, Montage
 
 _TIME = ("time", "timestamp", "timestamps", "time_s", "time (s)", "t", "seconds", "time_ms", "time (ms)", "ms")
-_MARKER = ("marker", "markers", "marker channel", "event", "events", "stim", "stimulus", "trigger", "label", "annotation")
+_MARKER = ("marker", "markers", "marker channel", "event", "events", "stim", "stimulus", "trigger", "label")
 _NOTHING = {"", "0", "0.0", "nan", "none"}
 
 
@@ -116,7 +116,8 @@ def _header(path: Path) -> tuple[list[str], int, str]:
             for number, line in enumerate(file):
                 if line.strip() and line[0] not in "%#":
                     separator = max(",\t;", key=line.count)
-                    return [cell.strip().strip('"') for cell in line.rstrip("\r\n").split(separator)], number + 1, separator
+                    names = [cell.strip().strip('"') for cell in line.rstrip("\r\n").split(separator)]
+                    return names, number + 1, separator
     except UnicodeDecodeError as error:
         raise SourceError(f"{path} is not a text file; give it the suffix of its real format") from error
     raise SourceError(f"{path} is empty; a header line and samples are needed")
@@ -124,15 +125,14 @@ def _header(path: Path) -> tuple[list[str], int, str]:
 
 def _numbers(path: Path, skip: int, separator: str, columns: list[int]) -> FloatArray:
     try:
-        table: FloatArray = np.loadtxt(path, delimiter=separator, skiprows=skip, usecols=columns, ndmin=2, comments=None)
+        table: FloatArray = np.loadtxt(path, delimiter=separator, skiprows=skip, usecols=columns, comments=None)
     except ValueError:  # empty or non-numeric cells: the slower reader takes them for missing samples
         try:
-            table = np.genfromtxt(path, delimiter=separator, skip_header=skip, usecols=columns, comments=None)
+            table = np.genfromtxt(path, dtype=np.float64, delimiter=separator, skip_header=skip, usecols=columns)
         except ValueError as error:
             reason = str(error).strip().split("\n", maxsplit=1)[0]
             raise SourceError(f"{path} has rows of unequal length ({reason}); repair or export it again") from error
-        table = np.atleast_2d(table)
-    return table
+    return table.reshape(-1, len(columns))
 
 
 def _labels(path: Path, skip: int, separator: str, column: int) -> list[tuple[int, str]]:

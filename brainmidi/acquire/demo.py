@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from brainmidi.acquire.script import Script
 from brainmidi.errors import SourceError
 from brainmidi.types import Chunk, FloatArray, Marker, Montage
+
+ComplexArray = NDArray[np.complex128]
 
 RATE_HZ = 250.0
 BLOCK = 250  # samples made at a time; a block depends on the seed and its number alone
@@ -37,19 +40,19 @@ _BLINK_UV = 130.0
 
 @dataclass(frozen=True, slots=True)
 class _Shapes:
-    """Filters' frequency responses that turn white noise into each rhythm; complex, shape (n_bins, 1)."""
+    """Filters' frequency responses that turn white noise into each rhythm, each of shape (n_bins, 1)."""
 
-    background: FloatArray
-    alpha: FloatArray
-    beta: FloatArray
-    gamma: FloatArray
+    background: ComplexArray
+    alpha: ComplexArray
+    beta: ComplexArray
+    gamma: ComplexArray
 
 
-def _shape(magnitude: FloatArray, n_fft: int) -> FloatArray:
+def _shape(magnitude: FloatArray, n_fft: int) -> ComplexArray:
     """Return the transform of a `_TAPS` long, linear-phase filter with `magnitude`, unit power on white noise."""
     taps = np.fft.fftshift(np.fft.irfft(magnitude, _TAPS)) * np.hanning(_TAPS)
     taps /= np.sqrt(np.sum(taps**2))
-    response: FloatArray = np.fft.rfft(taps, n_fft)[:, None]
+    response: ComplexArray = np.fft.rfft(taps, n_fft)[:, None]
     return response
 
 
@@ -175,7 +178,7 @@ class DemoSource:
         white = np.concatenate([self._noise(number - 2), self._noise(number - 1), self._noise(number)])
         spectrum = np.fft.rfft(white, self._n_fft, axis=0)
 
-        def shaped(columns: slice, response: FloatArray) -> FloatArray:
+        def shaped(columns: slice, response: ComplexArray) -> FloatArray:
             made: FloatArray = np.fft.irfft(spectrum[:, columns] * response, self._n_fft, axis=0)
             return made[2 * BLOCK : 3 * BLOCK]
 

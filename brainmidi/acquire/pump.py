@@ -13,8 +13,8 @@ from brainmidi.types import Chunk, Clock, Source
 class Pump:
     """Reads `source` at the clock's pace and hands every chunk that holds samples to `sink`.
 
-    Two ways of use, never both at once: :meth:`start` runs a thread; :meth:`advance_to`, called by a driver that owns the
-    time, reads in the caller's thread. The sink sees the same samples either way.
+    Two ways of use, never both at once: :meth:`start` runs a thread; :meth:`advance_to`, called by a driver that owns
+    the time, reads in the caller's thread. The sink sees the same samples either way.
 
     Parameters
     ----------

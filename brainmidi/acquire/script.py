@@ -16,8 +16,8 @@ _GROUP = 5  # one in five is the target
 _FIRST_STIMULUS_S = 1.0
 _BLINK_SLOT_S = 2.5  # at most one blink in this long
 
-# Which groups of stimuli are attended to: two short stretches within the first half minute, then for ever 8 groups (20 s)
-# off and 10 on, about what an average of the last 12 targets needs to forget and to learn again.
+# Which groups of stimuli are attended to: two short stretches within the first half minute, then for ever 8 groups
+# (18 s) off and 10 on, about what an average of the last 12 targets needs to forget and to learn again.
 _OPENING = (True,) * 4 + (False,) * 3 + (True,) * 5
 _OFF, _ON = 8, 10
 

@@ -118,8 +118,9 @@ class Dejitter:
         if self._origin is None:
             self._origin = stamp - (count - 1) / self._rate_hz
         error_s = self.behind_s(stamp, count)
-        step_s = (1.0 + float(np.clip(0.05 * error_s / max(count / self._rate_hz, 0.02), -0.005, 0.005))) / self._rate_hz
-        times: FloatArray = self._next_s + step_s * np.arange(count)
+        correction = float(np.clip(0.05 * error_s / max(count / self._rate_hz, 0.02), -0.005, 0.005))
+        step_s = (1.0 + correction) / self._rate_hz
+        times: FloatArray = self._next_s + step_s * np.arange(count, dtype=np.float64)
         self._next_s += step_s * count
         return times
 

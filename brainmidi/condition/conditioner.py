@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -77,7 +78,7 @@ class Conditioner:
         self._settle = round(settings.settle_s * rate_hz)
         self._listen = round(_LISTEN_S * rate_hz)
         self._heard = np.empty((0, n_channels))
-        # Filter states by name: the band filter, each mains notch, and the second notch behind the first while listening.
+        # Filter states by name: the band filter, each mains notch, and while listening the second behind the first.
         # All channels start with their first real sample, see _fill_gaps.
         stages = {"band": self._band, **{f"{line:g}": self._notches[line] for line in _LINES}}
         stages["both"] = self._notches[_LINES[1]]
@@ -176,7 +177,7 @@ class Conditioner:
         if self._listening and len(self._heard) + len(raw) >= self._listen:
             cuts.add(max(0, self._listen - len(self._heard)))
         edges = sorted(cuts)
-        for start, stop in zip(edges, edges[1:], strict=False):
+        for start, stop in itertools.pairwise(edges):
             if resets[start].any():
                 self._restart(raw[start], resets[start])
             clean[start:stop] = self._run(raw[start:stop])
@@ -231,7 +232,7 @@ def _parse_line(line: str | float) -> tuple[float | None, bool]:
     except ValueError:
         value = 0.0
     if value not in _LINES:
-        raise SignalError(f'line frequency {line!r} is unknown, "auto", 50, 60 and "none" are allowed; correct [signal]')
+        raise SignalError(f'line frequency {line!r} is unknown; give "auto", 50, 60 or "none" in [signal]')
     return value, False
 
 

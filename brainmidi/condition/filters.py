@@ -39,8 +39,8 @@ def band_sections(rate_hz: float, high_pass_hz: float, low_pass_hz: float) -> Fl
         )
     if not 0 < high_pass_hz < low_pass_hz:
         raise SignalError(
-            f"filter corners {high_pass_hz:g}..{low_pass_hz:g} Hz are not in order, 0 < high-pass < low-pass is needed; "
-            "correct [signal] in session.toml"
+            f"filter corners {high_pass_hz:g}..{low_pass_hz:g} Hz are not in order, 0 < high-pass < low-pass is "
+            "needed; correct [signal] in session.toml"
         )
     low_pass_hz = min(low_pass_hz, 0.45 * rate_hz)
     if not high_pass_hz < low_pass_hz:

@@ -8,13 +8,13 @@ from scipy import fft
 from brainmidi.types import FloatArray
 
 CANDIDATES_HZ = (50.0, 60.0)
-_FACTOR = 4.0  # 6 dB above its surroundings
+_FACTOR = 3.0  # about 5 dB above its surroundings
 
 
 def find_line_hz(samples_uv: FloatArray, rate_hz: float) -> float | None:
     """Return the mains frequency seen in `samples_uv`.
 
-    The power within 1 Hz of each candidate is compared with that 3 to 6 Hz beside it, channel by channel; the median
+    The power within 0.5 Hz of each candidate is compared with that 3 to 6 Hz beside it, channel by channel; the median
     over channels decides, so that one bad electrode does not.
 
     Parameters
@@ -27,7 +27,7 @@ def find_line_hz(samples_uv: FloatArray, rate_hz: float) -> float | None:
     Returns
     -------
     float or None
-        50.0, 60.0 or None where neither stands out by 6 dB.
+        50.0, 60.0 or None where neither stands out by 5 dB.
     """
     centred = samples_uv - samples_uv.mean(axis=0)
     window = np.hanning(len(centred))[:, None]
@@ -41,7 +41,7 @@ def find_line_hz(samples_uv: FloatArray, rate_hz: float) -> float | None:
         beside = (distance >= 3.0) & (distance <= 6.0)
         if not beside.any():
             continue
-        ratio = power[distance <= 1.0].mean(axis=0) / np.maximum(power[beside].mean(axis=0), 1e-12)
+        ratio = power[distance <= 0.5 + 1e-9].mean(axis=0) / np.maximum(power[beside].mean(axis=0), 1e-12)
         clear = float(np.median(ratio))
         if clear > _FACTOR and (best is None or clear > best[0]):
             best = (clear, line_hz)

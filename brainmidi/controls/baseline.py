@@ -20,7 +20,7 @@ FORMAT = "brainmidi-baseline"
 VERSION = 1
 MIN_FRAMES = 20  # one second
 
-#: Spread is never taken to be smaller than this, in the feature's unit (dB): a still minute must not make a knob nervous.
+#: Spread is never taken to be smaller than this, in dB: a still minute must not make a knob nervous.
 SPREAD_FLOOR = 1.0
 _MAD_TO_SIGMA = 1.4826  # for a normal distribution
 
@@ -100,7 +100,8 @@ class Baseline:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not a text file"
-            raise ControlError(f"baseline {path} cannot be read ({reason}); make one with --baseline SECONDS") from error
+            message = f"baseline {path} cannot be read ({reason}); make one with --baseline SECONDS"
+            raise ControlError(message) from error
         return cls._parse(text, str(path))
 
     @classmethod

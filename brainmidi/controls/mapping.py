@@ -37,7 +37,7 @@ class KnobRule:
     def __post_init__(self) -> None:
         if not self.low < 0 < self.high:
             raise ControlError(
-                f"z range {self.low}..{self.high} of {self.feature} does not hold rest (0); give low < 0 < high in [map]"
+                f"z range {self.low}..{self.high} of {self.feature} does not hold rest; give low < 0 < high in [map]"
             )
 
     def position(self, z: float) -> float:
@@ -76,8 +76,8 @@ class EventRule:
             raise ControlError(f"action {self.action!r} is unknown, known is {', '.join(ACTIONS)}; correct [on]")
         if not (self.refractory_s >= 0 and self.hysteresis >= 0 and math.isfinite(self.threshold)):
             raise ControlError(
-                f"event on {self.feature}: refractory {self.refractory_s} s and hysteresis {self.hysteresis} must be 0 or "
-                f"more and threshold {self.threshold} finite; correct [on]"
+                f"event on {self.feature}: refractory {self.refractory_s} s and hysteresis {self.hysteresis} must be "
+                f"0 or more and threshold {self.threshold} finite; correct [on]"
             )
 
 
@@ -101,7 +101,7 @@ class ControlMap:
     def __post_init__(self) -> None:
         for name in self.knobs:
             if name not in KNOBS:
-                raise ControlError(f"knob {name!r} is unknown, known knobs are {', '.join(KNOBS)}; correct [map.{name}]")
+                raise ControlError(f"knob {name!r} is unknown, known are {', '.join(KNOBS)}; correct [map.{name}]")
         if not 0.0 <= self.time_constant_s <= 60.0:
             raise ControlError(f"time constant {self.time_constant_s} s is outside 0..60; 1.5 is usual")
         object.__setattr__(self, "knobs", MappingProxyType(dict(self.knobs)))

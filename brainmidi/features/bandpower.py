@@ -27,7 +27,7 @@ class BandPower:
     quality : ndarray, shape (n_channels,)
         Share of good samples in the window, 0..1.
     posterior_db : ndarray, shape (n_bins,)
-        Mean log spectrum over the posterior channels, dB re 1 uV^2/Hz; NaN where there is none.
+        Mean log spectrum over the posterior channels, in dB re 1 uV^2/Hz; NaN where there is none.
     """
 
     power_db: FloatArray
@@ -64,6 +64,7 @@ class BandPowerWindow:
     def __init__(self, rate_hz: float, n_channels: int, posterior: tuple[int, ...], settings: FeatureSettings) -> None:
         self.segment = round(settings.segment_s * rate_hz)
         self._taper: FloatArray = np.hanning(self.segment + 1)[:-1, None]
+        self._taper_energy: FloatArray = self._taper**2
         self._rate_hz = rate_hz
         self._min_good = settings.min_good
         self._posterior = list(posterior)
@@ -97,12 +98,12 @@ class BandPowerWindow:
         ----------
         samples, good : ndarray, shape (segment, n_channels)
         """
-        share = good.mean(axis=0)
-        usable = share >= self._min_good
-        count = np.maximum(good.sum(axis=0), 1)
+        count = np.count_nonzero(good, axis=0)
+        usable = count >= self._min_good * self.segment
+        count = np.maximum(count, 1)
         masked = np.where(good, samples, 0.0)
         centred = np.where(good, masked - masked.sum(axis=0) / count, 0.0) * self._taper
-        energy = np.where(good, self._taper**2, 0.0).sum(axis=0)
+        energy = np.where(good, self._taper_energy, 0.0).sum(axis=0)
         spectrum = fft.rfft(centred, axis=0)
         density: FloatArray = spectrum.real**2 + spectrum.imag**2
         density *= 2.0 / (self._rate_hz * np.maximum(energy, 1e-9))
@@ -110,8 +111,11 @@ class BandPowerWindow:
         self._powers.append(np.stack([density[rows].sum(axis=0) * step_hz for rows in self._rows]))
         self._usable.append(usable)
         seen = [column for column in self._posterior if usable[column]]
-        mean = np.log10(density[:, seen] + _TINY_UV2).mean(axis=1) if seen else np.full(len(density), np.nan)
-        self._spectra.append(10.0 * mean)
+        if seen:
+            log_mean = np.log10(density[:, seen] + _TINY_UV2).sum(axis=1) / len(seen)
+        else:
+            log_mean = np.full(len(density), np.nan)
+        self._spectra.append(10.0 * log_mean)
 
     def estimate(self, good: BoolArray) -> BandPower:
         """Return the power in the window.
@@ -125,14 +129,15 @@ class BandPowerWindow:
         -------
         BandPower
         """
-        quality = good.mean(axis=0)
+        quality = np.count_nonzero(good, axis=0) / len(good)
         usable = np.stack(self._usable)[:, None, :]
         count = usable.sum(axis=0)
         mean = np.where(usable, np.stack(self._powers), 0.0).sum(axis=0) / np.maximum(count, 1)
         power_db = np.where(count > 0, 10.0 * np.log10(mean + _TINY_UV2), np.nan)
         spectra = np.stack(self._spectra)
         seen = np.isfinite(spectra[:, 0])
-        posterior = spectra[seen].mean(axis=0) if seen.any() else np.full(spectra.shape[1], np.nan)
+        n_seen = np.count_nonzero(seen)
+        posterior = spectra[seen].sum(axis=0) / n_seen if n_seen else np.full(spectra.shape[1], np.nan)
         return BandPower(power_db, quality, posterior)
 
 

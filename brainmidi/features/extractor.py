@@ -37,6 +37,10 @@ class FeatureExtractor:
         rate_hz = montage.rate_hz
         self._regions = region_channels(montage.names)
         self._power = BandPowerWindow(rate_hz, len(montage.names), self._regions["posterior"], self.settings)
+        # The whole head first, under the band's bare name.
+        self._suffixes = ("", *(f".{region}" for region in self._regions))
+        groups = (range(len(montage.names)), *self._regions.values())
+        self._masks: FloatArray = np.array([np.isin(np.arange(len(montage.names)), group) for group in groups], float)
         self._peak = AlphaPeak(self._power.frequency_hz)
         self._erp = ErpAverager(montage, self.settings.erp)
         self._window = round(self.settings.window_s * rate_hz)
@@ -137,15 +141,14 @@ class FeatureExtractor:
 
     def _values(self, power_db: FloatArray, passed: BoolArray, posterior_db: FloatArray) -> dict[str, float]:
         values: dict[str, float] = {}
-        everywhere = np.flatnonzero(passed)
-        if len(everywhere) == 0:
+        if not passed.any():
             return self._erp_values()
-        for band, row in zip(self._power.bands, power_db, strict=True):
-            values[band] = float(row[everywhere].mean())
-            for region, columns in self._regions.items():
-                seen = [column for column in columns if passed[column]]
-                if seen:
-                    values[f"{band}.{region}"] = float(row[seen].mean())
+        # One row of `masks` per region, one column per channel: a mean over the good channels of each.
+        count = self._masks @ passed
+        mean_db = (self._masks @ np.where(passed, power_db, 0.0).T) / np.maximum(count, 1.0)[:, None]
+        for suffix, seen, row in zip(self._suffixes, count.tolist(), mean_db.tolist(), strict=True):
+            if seen:
+                values.update((band + suffix, value) for band, value in zip(self._power.bands, row, strict=True))
         if np.isfinite(posterior_db[0]):
             values["alpha.peak"] = self._peak.height_db(posterior_db)
         if "beta" in values and "alpha.posterior" in values:

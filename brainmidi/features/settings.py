@@ -61,7 +61,7 @@ class ErpSettings:
             )
         if not 2 <= self.min_n <= self.average_n:
             raise SignalError(
-                f"ERP averages {self.min_n} to {self.average_n} targets, 2 <= min_n <= average_n is needed; correct [erp]"
+                f"ERP averages {self.min_n} to {self.average_n} targets, 2 <= min_n <= average_n is needed; see [erp]"
             )
         if self.polarity not in ("either", "positive", "negative"):
             raise SignalError(
