@@ -51,7 +51,7 @@ class FakeMelody:
                 continue
             score = -np.abs(np.arange(128) - 128 * z[_STEPS + step]) / 2 + constraint.pitch_bias[step]
             onsets.append((step, int(np.argmax(score + temperature * noise[step]))))
-        ends = [*(step for step, _ in onsets[1:]), _STEPS]
+        ends = [*(step for step, _ in onsets[1:]), _STEPS][: len(onsets)]
         notes += [
             Note(beat_of(step), beat_of(end - step), pitch) for (step, pitch), end in zip(onsets, ends, strict=True)
         ]
@@ -85,7 +85,7 @@ class FakeAccompaniment:
             score = constraint.pitch_bias[step] + temperature * noise[step]
             best = [int(pitch) for pitch in np.argsort(-score)[:max_voices] if np.isfinite(score[pitch])]
             onsets.append((step, best))
-        ends = [*(step for step, _ in onsets[1:]), steps]
+        ends = [*(step for step, _ in onsets[1:]), steps][: len(onsets)]
         notes = tuple(
             Note(beat_of(step), beat_of(end - step), pitch, int(velocities[step]), "accompaniment")
             for (step, pitches), end in zip(onsets, ends, strict=True)

@@ -35,14 +35,19 @@ def voicing(tones: Tones, before: Sequence[int], *, low: int, high: int, voices:
     fifth = (tones.root + 7) % 12
     order = sorted(tones.chord - {tones.bass}, key=lambda tone: (tone == fifth, (tone - tones.root) % 12))
     middle = (low + high) / 2
-    for voice, tone in enumerate(order[: voices - 1]):
+    upper = start[1:] or start
+
+    def cost(pitch: int) -> tuple[float, int]:
+        moved = min((abs(pitch - other) for other in upper), default=0)
+        return moved + abs(pitch - middle) / 4, pitch
+
+    for tone in order[: voices - 1]:
         # A tenth or more above a deep bass sounds clear; thirds right above it do not.
         floor = bass + (7 if bass < 48 else 3)
         options = [pitch for pitch in range(low, high + 1) if pitch % 12 == tone and pitch >= floor]
         options = options or [pitch for pitch in range(low, high + 1) if pitch % 12 == tone]
         options = [pitch for pitch in options if pitch not in chosen] or options
-        reference = start[min(voice + 1, len(start) - 1)] if len(start) > 1 else middle
-        chosen.append(min(options, key=lambda pitch: (abs(pitch - reference), pitch)))
+        chosen.append(min(options, key=cost))
     return tuple(sorted(set(chosen)))
 
 
