@@ -88,7 +88,7 @@ def _bands() -> dict[str, tuple[float, float]]:
 class SignalTable(_Table):
     """``[signal]``: filters, reference and the windows that band power is measured in."""
 
-    high_pass_hz: float = Field(1.0, gt=0, le=10, description="above 0, at most 10 Hz")
+    high_pass_hz: float = Field(0.3, gt=0, le=10, description="above 0, at most 10 Hz")
     low_pass_hz: float = Field(45.0, ge=10, le=250, description="10..250 Hz, below half the sampling rate")
     reference: Literal["auto", "average", "none"] | Names = Field(
         "auto", description='"auto", "average", "none", or a list of channel names such as ["TP9", "TP10"]'
