@@ -37,7 +37,7 @@ def musicvae(
     name: Annotated[str, typer.Option(metavar="NAME", help="Configuration.")] = "cat-mel_2bar_small",
     minutes: Minutes = 90.0,
     seed: Seed = 1,
-    collections: Collections = ["ryan", "oneill", "aird"],  # noqa: B006 (typer copies it)
+    collections: Collections = ["ryan", "oneill", "aird", "bach"],  # noqa: B006 (typer copies it)
     cache: Cache = _CACHE,
     work: Work = None,
 ) -> None:

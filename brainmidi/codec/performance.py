@@ -1,8 +1,8 @@
 """Performances as Magenta's 310 events: note-on, note-off, time shifts of 10 ms, velocities.
 
-Ids: 0 PAD, 1 EOS, 88 note-ons (MIDI 21..108), 88 note-offs, 100 shifts, 32 velocities (Oore et al. 2018, "This Time
-with Feeling"; Huang et al. 2018, "Music Transformer", section 4.3). Score time is written at 125 beats a minute, where a
-sixteenth is exactly 12 shifts, so that bars and triplets stay on the grid.
+Ids: 0 PAD, 1 EOS, 88 note-ons (MIDI 21..108), 88 note-offs, 100 shifts, 32 velocities (Oore et al. 2018, "This
+Time with Feeling"; Huang et al. 2018, "Music Transformer", section 4.3). Score time is written at 125 beats a minute, where
+a sixteenth is exactly 12 shifts, so that bars and triplets stay on the grid.
 
 On one instant the order is canonical: note-offs from the lowest pitch, then for each note-on from the highest pitch a
 velocity if it changed. The highest voice is thus known before the ones below it are chosen.
@@ -77,8 +77,8 @@ def metrical_velocity(step: int, bar_steps: int) -> int:
 def quantise(phrase: Phrase, part: str = "accompaniment") -> Phrase:
     """Return the phrase on the tick grid, as :func:`decode` of its tokens gives it.
 
-    Times go to the nearest tick (halves up), a note lasts at least one tick, a pitch struck again ends its earlier note,
-    of equal pitches struck together the longest stays, and velocities fall to the bottom of their class.
+    Times go to the nearest tick (halves up), a note lasts at least one tick, a pitch struck again ends its earlier
+    note, of equal pitches struck together the longest stays, and velocities fall to the bottom of their class.
 
     Raises
     ------

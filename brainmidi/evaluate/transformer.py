@@ -14,8 +14,7 @@ from brainmidi.codec import performance
 from brainmidi.models.checkpoint import find_checkpoint, put_weights, read_config, read_weights
 from brainmidi.models.transformer import MusicTransformer, TransformerConfig
 from brainmidi.training.corpora import load_pieces
-from brainmidi.training.performances import performances
-from brainmidi.training.transformer import held_out
+from brainmidi.training.performances import held_out, performances
 
 BATCH = 8
 

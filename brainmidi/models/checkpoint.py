@@ -19,7 +19,7 @@ WEIGHTS_FILE = "weights.npz"
 
 
 def checkpoints_root() -> Path:
-    """Return the folder of the shipped checkpoints: in a wheel, an editable install or a run at the repository's root."""
+    """Return the folder of the shipped checkpoints: in a wheel, an editable install, a run at the root."""
     spec = importlib.util.find_spec("brainmidi.checkpoints")
     if spec is not None and spec.origin is not None:
         return Path(spec.origin).parent
@@ -40,7 +40,9 @@ def find_checkpoint(name: str | os.PathLike[str]) -> Path:
         if (candidate / CONFIG_FILE).is_file():
             return candidate
     known = sorted(p.parent.name for p in checkpoints_root().glob(f"*/{CONFIG_FILE}"))
-    raise ModelError(f"checkpoint {str(name)!r} not found; give a folder with {CONFIG_FILE} or one of: {', '.join(known)}")
+    raise ModelError(
+        f"checkpoint {str(name)!r} not found; give a folder with {CONFIG_FILE} or one of: {', '.join(known)}"
+    )
 
 
 def save_weights(folder: Path, config: dict[str, Any], weights: dict[str, NDArray[Any]]) -> None:
@@ -48,7 +50,8 @@ def save_weights(folder: Path, config: dict[str, Any], weights: dict[str, NDArra
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / (WEIGHTS_FILE + ".partial")
     with partial.open("wb") as out:
-        np.savez_compressed(out, **{name: value.astype(np.float16) for name, value in weights.items()})
+        halves: dict[str, Any] = {name: value.astype(np.float16) for name, value in weights.items()}
+        np.savez_compressed(out, **halves)
     partial.replace(folder / WEIGHTS_FILE)
     (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n")
 

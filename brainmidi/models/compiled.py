@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +17,32 @@ from numpy.typing import NDArray
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
-import tensorflow as tf
+
+
+@contextmanager
+def _without_load_notes() -> Iterator[None]:
+    """Hold back what native code writes to stderr while it loads, and pass on what is more than a note.
+
+    Its logger starts after the first lines are out, so that no setting reaches them.
+    """
+    with tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        real = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(real, 2)
+            os.close(real)
+            held.seek(0)
+            for line in held.read().decode(errors="replace").splitlines():
+                if line and not line.startswith(("I0000", "WARNING: All log messages before absl")):
+                    print(line, file=sys.stderr)
+
+
+with _without_load_notes():
+    import keras
+    import tensorflow as tf
 
 from brainmidi.errors import ModelError
 from brainmidi.models.checkpoint import put_weights, read_config, read_weights
@@ -37,7 +65,7 @@ def use_threads(threads: int) -> None:
 def _load(folder: Path, kind: str) -> dict[str, Any]:
     if keras.backend.backend() != "tensorflow":
         raise ModelError(
-            f"Keras runs on {keras.backend.backend()!r}, playing needs 'tensorflow'; unset KERAS_BACKEND and start again"
+            f"Keras runs on {keras.backend.backend()!r}, playing needs 'tensorflow'; unset KERAS_BACKEND and restart"
         )
     config = read_config(folder)
     if config.pop("kind") != kind:

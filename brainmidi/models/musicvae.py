@@ -177,7 +177,9 @@ class MusicVae(keras.Model):
         c = self.config.n_classes
         return list(state), z @ self.decoder[0].kernel[c:] + self.decoder[0].bias
 
-    def _write(self, state: list[Tensor], from_z: Tensor, token: Tensor, started: Tensor) -> tuple[list[Tensor], Tensor]:
+    def _write(
+        self, state: list[Tensor], from_z: Tensor, token: Tensor, started: Tensor
+    ) -> tuple[list[Tensor], Tensor]:
         """Advance the decoder by one event; `started` is 0 on the first step, whose input event is all zeros."""
         gates = from_z + ops.take(self.decoder[0].kernel, token, axis=0) * started
         new: list[Tensor] = []

@@ -1,8 +1,8 @@
 """A Music Transformer: causal self-attention with learned relative positions, cached for step-by-step playing.
 
 Training computes the relative term by skewing (Huang et al. 2018, https://arxiv.org/abs/1809.04281, section 3.4.1);
-playing looks it up by distance, over a ring of the last `window` keys, so that a session may go on for ever at a cost per
-token that does not grow. Both give the same logits.
+playing looks it up by distance, over a ring of the last `window` keys, so that a session may go on for ever at a cost
+per token that does not grow. Both give the same logits.
 
 Shapes: b batch, t new tokens, w window, a heads, e head size, d model size, v vocabulary.
 """

@@ -28,8 +28,8 @@ def write_card(
     (folder / CARD_FILE).write_text(
         f"# {title}\n\n{what}\n\n"
         f"## Data and licence\n\n{data}\n\nSplit by piece, 90 % training, 5 % validation, 5 % test, by a hash of the "
-        "piece's name. The music is in the public domain; the weights are released under Apache-2.0 with the rest of the "
-        "project, and what you play with them is yours.\n\n"
+        "piece's name. The music is in the public domain; the weights are released under Apache-2.0 with the rest of "
+        "the project, and what you play with them is yours.\n\n"
         f"## Recipe\n\n    {command}\n\n{_table(training)}\n\n"
         f"## Figures on the test split\n\n{_table(figures)}\n\n{notes}\n"
     )

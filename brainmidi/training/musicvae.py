@@ -6,6 +6,7 @@ inverse-sigmoid schedule (Bengio et al. 2015), beta rising to its maximum (Rober
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainmidi.errors import ConfigError
+from brainmidi.evaluate.musicvae import PAPER, evaluate, load_model
+from brainmidi.models.checkpoint import read_config
 from brainmidi.models.musicvae import CONFIGS, MusicVae
-from brainmidi.training import fit, melodies
+from brainmidi.training import anchors, fit, melodies
+from brainmidi.training.cards import write_card
 from brainmidi.training.corpora import load_pieces
 
 #: Beta reaches its maximum within the few thousand steps that two cores can take (Magenta's rate is made for 200,000).
@@ -25,6 +29,7 @@ PEAK_RATE = 1.5e-3
 BATCH_SIZE = 128
 #: Step at which half the decoder's inputs are nearly its own, in the inverse sigmoid k / (k + exp(step / k)).
 SAMPLING_K = 1100.0
+N_ANCHORS = 6
 
 
 class Batches(keras.utils.PyDataset):
@@ -65,7 +70,10 @@ class ScheduledSampling(keras.callbacks.Callback):
 def train(
     name: str, out: Path, *, cache: Path, work: Path, minutes: float, seed: int, collections: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Train configuration `name` and write its checkpoint to `out`; see :func:`brainmidi.training.fit.run`."""
+    """Train configuration `name`; write checkpoint, anchors and model card to `out`, and return the card's figures.
+
+    See :func:`brainmidi.training.fit.run` for what resumes and when it ends.
+    """
     if name not in CONFIGS:
         raise ConfigError(f"configuration {name!r} is unknown; choose from {', '.join(CONFIGS)}")
     config = replace(CONFIGS[name], beta_rate=BETA_RATE)
@@ -79,7 +87,7 @@ def train(
         jit_compile=keras.backend.backend() == "jax",  # XLA on TensorFlow cannot differentiate the scan
     )
     held_out = data["validation"].astype(np.int32)
-    figures = fit.run(
+    training = fit.run(
         model,
         Batches(data["train"], BATCH_SIZE, seed),
         (held_out, held_out),
@@ -91,4 +99,36 @@ def train(
         batch_size=BATCH_SIZE,
         callbacks=(ScheduledSampling(),),
     )
-    return {**figures, **{f"{split}_phrases": len(rows) for split, rows in data.items()}}
+    return finish(out, training, cache=cache, minutes=minutes, seed=seed, collections=collections)
+
+
+def finish(
+    out: Path, training: Mapping[str, Any], *, cache: Path, minutes: float, seed: int, collections: tuple[str, ...]
+) -> dict[str, Any]:
+    """Choose the anchors of a trained checkpoint, measure it, and write its card."""
+    pieces = [piece for piece in load_pieces(collections, cache) if piece.split == "train"]
+    anchors.write_anchors(out / "anchors.json", anchors.choose(load_model(out), pieces, N_ANCHORS))
+    figures = evaluate(out, cache=cache, collections=collections)
+    name = read_config(out)["name"]
+    chosen = "".join(f" --collection {collection}" for collection in collections)
+    write_card(
+        out,
+        title=f"MusicVAE {name}",
+        what=(
+            "A variational autoencoder of two-bar melodies (32 sixteenths, 90 classes), of Magenta's architecture of "
+            "that name, with 4,423,770 weights in half precision. Its latent is what the brain moves through; "
+            "`anchors.json` holds the calm and active phrases between which it moves, all from the training tunes below."
+        ),
+        collections=collections,
+        command=f"KERAS_BACKEND={training['backend']} brainmidi train musicvae --out {out.name} --minutes {minutes:g} "
+        f"--seed {seed}{chosen}",
+        training=training,
+        figures=figures,
+        notes=(
+            f"Made by `brainmidi evaluate musicvae`. The paper (Roberts et al. 2018, table 1) reports "
+            f"{PAPER['teacher_forced']} teacher-forced and {PAPER['sampled']} sampled on 2-bar melodies, trained on "
+            "1.5 million MIDI files for far longer: a reference, not like for like. `floor hold` is what always answering "
+            '"no event" scores, `floor other` what another test melody scores.'
+        ),
+    )
+    return {**training, **figures}

@@ -89,3 +89,14 @@ def window(tokens: NDArray[np.int32], start: int, length: int) -> NDArray[np.int
     if len(found) < length:
         row[len(found)] = performance.EOS
     return row
+
+
+def held_out(pieces: list[Performance], length: int) -> NDArray[np.int32]:
+    """Return the pieces cut into consecutive windows, untransposed: (n_windows, length + 1)."""
+    rows = [
+        window(piece.tokens, start, length + 1)
+        for piece in pieces
+        for start in range(0, len(piece.tokens), length)
+        if len(piece.tokens) - start > length // 4
+    ]
+    return np.stack(rows)

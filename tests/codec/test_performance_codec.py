@@ -117,9 +117,8 @@ def test_notes_are_those_that_note_seq_reads_from_the_same_events(phrase: Phrase
     for token in tokens:
         performance.append(encoding.decode_event(int(token) - 2))
     theirs = {
-        (round(n.start_time * 100), round(n.end_time * 100), n.pitch, n.velocity) for n in performance.to_sequence().notes
+        (round(n.start_time * 100), round(n.end_time * 100), n.pitch, n.velocity)
+        for n in performance.to_sequence().notes
     }
-    ours = {
-        (int(n.start * 48), int(n.end * 48), n.pitch, n.velocity) for n in codec.decode(tokens).notes
-    }
+    ours = {(int(n.start * 48), int(n.end * 48), n.pitch, n.velocity) for n in codec.decode(tokens).notes}
     assert theirs == ours

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given, settings
@@ -27,7 +28,7 @@ def melody_bars(draw: st.DrawFn) -> Phrase:
     edges = sorted(draw(st.sets(st.integers(0, n_steps), max_size=8)))
     notes = [
         Note(Fraction(a, 4), Fraction(b - a, 4), draw(st.integers(55, 84)))
-        for a, b in zip(edges, edges[1:], strict=False)
+        for a, b in pairwise(edges)
         if draw(st.booleans())
     ]
     return Phrase(tuple(notes), Fraction(n_steps, 4))

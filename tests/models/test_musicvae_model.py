@@ -10,10 +10,10 @@ pytestmark = pytest.mark.models
 def model():
     """Return a small MusicVAE with random weights."""
     pytest.importorskip("tensorflow")
+    import keras
+
     from brainmidi.models import compiled  # noqa: F401 (chooses Keras' back end)
     from brainmidi.models.musicvae import MusicVae, MusicVaeConfig
-
-    import keras
 
     keras.utils.set_random_seed(3)
     return MusicVae(MusicVaeConfig(n_steps=8, encoder_units=16, decoder_units=(12, 12), latent_size=6))

@@ -12,10 +12,10 @@ N_EVENTS = 50
 def model():
     """Return a small transformer whose window the tests' rows outgrow."""
     pytest.importorskip("tensorflow")
+    import keras
+
     from brainmidi.models import compiled  # noqa: F401 (chooses Keras' back end)
     from brainmidi.models.transformer import MusicTransformer, TransformerConfig
-
-    import keras
 
     keras.utils.set_random_seed(3)
     return MusicTransformer(TransformerConfig(n_layers=2, size=32, n_heads=4, inner_size=64, window=16))
