@@ -1,8 +1,8 @@
 """Performances as Magenta's 310 events: note-on, note-off, time shifts of 10 ms, velocities.
 
 Ids: 0 PAD, 1 EOS, 88 note-ons (MIDI 21..108), 88 note-offs, 100 shifts, 32 velocities (Oore et al. 2018, "This
-Time with Feeling"; Huang et al. 2018, "Music Transformer", section 4.3). Score time is written at 125 beats a minute, where
-a sixteenth is exactly 12 shifts, so that bars and triplets stay on the grid.
+Time with Feeling"; Huang et al. 2018, "Music Transformer", section 4.3). Score time is written at 125 beats a minute,
+where a sixteenth is exactly 12 shifts, so that bars and triplets stay on the grid.
 
 On one instant the order is canonical: note-offs from the lowest pitch, then for each note-on from the highest pitch a
 velocity if it changed. The highest voice is thus known before the ones below it are chosen.

@@ -44,10 +44,11 @@ with _without_load_notes():
     import keras
     import tensorflow as tf
 
-from brainmidi.errors import ModelError
-from brainmidi.models.checkpoint import put_weights, read_config, read_weights
-from brainmidi.models.musicvae import MusicVae, MusicVaeConfig
-from brainmidi.models.transformer import MusicTransformer, TransformerConfig
+# These load Keras too, and so come after the block that keeps it quiet.
+from brainmidi.errors import ModelError  # noqa: E402
+from brainmidi.models.checkpoint import put_weights, read_config, read_weights  # noqa: E402
+from brainmidi.models.musicvae import MusicVae, MusicVaeConfig  # noqa: E402
+from brainmidi.models.transformer import MusicTransformer, TransformerConfig  # noqa: E402
 
 Float32Array = NDArray[np.float32]
 IntArray = NDArray[np.int32]

@@ -117,7 +117,7 @@ def finish(
         what=(
             "A variational autoencoder of two-bar melodies (32 sixteenths, 90 classes), of Magenta's architecture of "
             "that name, with 4,423,770 weights in half precision. Its latent is what the brain moves through; "
-            "`anchors.json` holds the calm and active phrases between which it moves, all from the training tunes below."
+            "`anchors.json` holds the calm and active phrases between which it moves, all from the tunes below."
         ),
         collections=collections,
         command=f"KERAS_BACKEND={training['backend']} brainmidi train musicvae --out {out.name} --minutes {minutes:g} "
@@ -127,8 +127,8 @@ def finish(
         notes=(
             f"Made by `brainmidi evaluate musicvae`. The paper (Roberts et al. 2018, table 1) reports "
             f"{PAPER['teacher_forced']} teacher-forced and {PAPER['sampled']} sampled on 2-bar melodies, trained on "
-            "1.5 million MIDI files for far longer: a reference, not like for like. `floor hold` is what always answering "
-            '"no event" scores, `floor other` what another test melody scores.'
+            "1.5 million MIDI files for far longer: a reference, not like for like. `floor hold` is what always "
+            'answering "no event" scores, `floor other` what another test melody scores.'
         ),
     )
     return {**training, **figures}

@@ -107,8 +107,8 @@ def finish(
         what=(
             "A Music Transformer over Magenta's 310 performance events, with learned relative positions (4 layers, "
             "model size 192, 4 heads, a window of 512 events), 2.2 million weights in half precision. It plays the "
-            "second part: it is fed the melody and writes around it. Score time is 125 beats a minute, so that a sixteenth is "
-            "12 shifts, and loudness carries the metre's accents."
+            "second part: it is fed the melody and writes around it. Score time is 125 beats a minute, so that a "
+            "sixteenth is 12 shifts, and loudness carries the metre's accents."
         ),
         collections=collections,
         command=f"KERAS_BACKEND={training['backend']} brainmidi train transformer --out {out.name} "
