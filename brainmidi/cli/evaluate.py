@@ -27,7 +27,7 @@ Collections = Annotated[
 @evaluate_app.command("musicvae")
 def musicvae(
     checkpoint: Checkpoint = "cat-mel_2bar_small",
-    collections: Collections = ["ryan", "oneill", "aird"],  # noqa: B006 (typer copies it)
+    collections: Collections = ["ryan", "oneill", "aird", "bach"],  # noqa: B006 (typer copies it)
     cache: Cache = Path("cache"),
 ) -> None:
     """Measure how well a MusicVAE gives back melodies that it has never seen, beside floors."""
