@@ -6,9 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from brainmidi.errors import SourceError
 from brainmidi.music.phrase import MODEL_LENGTH, Anchor, beat_of, phrase_from_steps, step_of
 from brainmidi.music.voices import Constraint, Float32Array, VoiceState
-from brainmidi.types import Note, Phrase
+from brainmidi.types import Chunk, Marker, Montage, Note, Phrase
 
 _STEPS = 32
 
@@ -146,3 +147,47 @@ ANCHORS: tuple[Anchor, ...] = (
         phrase_from_steps([[s, 3, 79 - p] for s, p in zip(range(0, 32, 4), [0, 2, 3, 5, 7, 8, 10, 12], strict=True)]),
     ),
 )
+
+
+class FakeSource:
+    """A made-up recording of two channels at 128 Hz: alpha that is strong in every other `period_s`, and markers.
+
+    `known_end` says whether it tells its duration, as recordings do and boards do not; `fails_at_s` makes it break.
+    """
+
+    simulated = True
+    name = "fake"
+
+    def __init__(
+        self, seconds: float = 30.0, *, period_s: float = 8.0, known_end: bool = True, fails_at_s: float = np.inf
+    ) -> None:
+        self.montage = Montage(("O1", "O2"), 128.0)
+        self._time_s = np.arange(int(seconds * 128)) / 128
+        calm = (self._time_s // period_s) % 2
+        alpha = (5 + 25 * calm) * np.sin(2 * np.pi * 10 * self._time_s)
+        noise = np.random.Generator(np.random.Philox(key=[1, 2])).normal(0, 4, (len(self._time_s), 2))
+        self._samples_uv = noise + alpha[:, None]
+        self._fails_at_s = fails_at_s
+        self._next = 0
+        if known_end:
+            self.duration_s = seconds
+
+    def start(self) -> None:
+        self._next = 0
+
+    def read(self, until_s: float) -> Chunk | None:
+        if until_s > self._fails_at_s:
+            raise SourceError("the fake cable was pulled; plug it in")
+        if self._next >= len(self._time_s):
+            return None
+        stop = max(self._next, int(np.searchsorted(self._time_s, until_s)))
+        rows = slice(self._next, stop)
+        self._next = stop
+        times = self._time_s[rows]
+        markers = [
+            Marker(float(t), "target" if round(t) % 5 == 0 else "nontarget") for t in times if t == round(t) and t > 0
+        ]
+        return Chunk(self._samples_uv[rows], times, self.montage, tuple(markers))
+
+    def stop(self) -> None:
+        self._next = len(self._time_s)

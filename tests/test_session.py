@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
+from fakes import ANCHORS, FakeAccompaniment, FakeMelody, RudeAccompaniment, RudeMelody
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,6 @@ from brainmidi.errors import MusicError
 from brainmidi.music.harmony import MODES, Chord, Key, Metre, Progression
 from brainmidi.session import Session, SessionSetup
 from brainmidi.types import KNOBS, PARTS, Bar, ControlFrame
-from fakes import ANCHORS, FakeAccompaniment, FakeMelody, RudeAccompaniment, RudeMelody
 
 TONICS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 KEYS = st.builds(Key, st.sampled_from(TONICS), st.sampled_from(sorted(MODES)))

@@ -137,8 +137,8 @@ def score_signal(signal: Signal, session: Session, keeper: TakeKeeper) -> Take:
         try:
             while not composer.finished:
                 pump.advance_to(composer.due_s + TOLERANCE_S)
-                if not bars and pump.ended:
-                    raise too_short(signal, stream_s)
+                if not bars:
+                    check_reached_music(signal, stream_s)
                 bar = composer.compose(ended=pump.ended)
                 bars.append(bar)
                 keeper.begun(bar, composer.time_s(bar.start))
@@ -153,12 +153,13 @@ def score_signal(signal: Signal, session: Session, keeper: TakeKeeper) -> Take:
     return finished_take(signal, session, tuple(bars), bars[-1].end, composer, stream_s, None, ended, names)
 
 
-def too_short(signal: Signal, stream_s: float) -> SourceError:
-    """Return the error for a stream that ended before its music could start."""
-    return SourceError(
-        f"{signal.source.name} ended after {stream_s:.1f} s, more than {signal.start_s:.1f} s are needed; "
-        "choose a longer recording or a shorter --baseline"
-    )
+def check_reached_music(signal: Signal, stream_s: float) -> None:
+    """Raise :class:`SourceError` where the stream, read up to the start of the music, ended before it."""
+    if stream_s + 2 / signal.source.montage.rate_hz < signal.start_s:
+        raise SourceError(
+            f"{signal.source.name} ended after {stream_s:.1f} s, more than {signal.start_s:.1f} s are needed; "
+            "choose a longer recording or a shorter --baseline"
+        )
 
 
 def finished_take(

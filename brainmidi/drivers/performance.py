@@ -17,7 +17,7 @@ from brainmidi.acquire.pump import Pump
 from brainmidi.drivers import assemble
 from brainmidi.drivers.chain import TOLERANCE_S, ControlLog
 from brainmidi.drivers.composer import Composer
-from brainmidi.drivers.offline import Signal, finished_take, too_short
+from brainmidi.drivers.offline import Signal, check_reached_music, finished_take
 from brainmidi.drivers.take import Take, TakeKeeper
 from brainmidi.drivers.trace import Timing
 from brainmidi.errors import SourceError
@@ -198,14 +198,13 @@ class Performance:
         composer = Composer(session, self._log, start_s=self._signal.start_s, duration_s=duration_s)
         self._composer = composer
         self._wait_for(composer.due_s)
-        if self._pump.ended and (self._pump.stream_time_s or 0.0) < composer.due_s:
-            raise too_short(self._signal, self._pump.stream_time_s or 0.0)
+        if self._virtual or self._pump.ended:
+            check_reached_music(self._signal, self._pump.stream_time_s or 0.0)
         if not self._virtual:  # the models may have loaded for longer than the lead-in
             composer.start_s = max(composer.start_s, self._pump.stream_time_s or 0.0)
         self._hand_over(composer, composer.compose(ended=self._pump.ended))
         begun_s = self._player.begin(0.0 if self._virtual else _BEGIN_S)
-        if not self._virtual:
-            composer.start_s = begun_s - self._origin()
+        composer.start_s = begun_s - self._origin()
         while not composer.finished:
             self._wait_for(composer.due_s)
             before = self._heard(composer.index - 1)

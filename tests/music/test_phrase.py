@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -47,7 +48,7 @@ def test_two_halves_joined_are_the_phrase_with_its_ties_cut(phrase):
 def test_no_two_notes_of_a_pitch_overlap_and_a_line_has_one_note_at_a_time(phrase, monophonic):
     tidy = without_overlaps(phrase, monophonic=monophonic)
     notes = sorted(tidy.notes, key=lambda note: (0 if monophonic else note.pitch, note.start))
-    for before, after in zip(notes, notes[1:], strict=False):
+    for before, after in pairwise(notes):
         assert (not monophonic and before.pitch != after.pitch) or before.end <= after.start
     assert {note.start for note in tidy} == {note.start for note in phrase}
     assert without_overlaps(tidy, monophonic=monophonic) == tidy

@@ -1,0 +1,70 @@
+"""What the drivers' tests share: a signal, a session and a keeper made of fakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fakes import ANCHORS, FakeAccompaniment, FakeMelody, FakeSource
+
+from brainmidi.condition.conditioner import ConditionSettings
+from brainmidi.controls.mapping import ControlMap, EventRule, KnobRule
+from brainmidi.drivers.chain import SignalChain
+from brainmidi.drivers.offline import Signal, score_signal
+from brainmidi.drivers.performance import Performance
+from brainmidi.drivers.take import TakeFiles, TakeKeeper
+from brainmidi.features.settings import ErpSettings, FeatureSettings
+from brainmidi.midi.clock import VirtualClock
+from brainmidi.midi.local import LocalPlayer
+from brainmidi.midi.ports import RecordingOutput
+from brainmidi.music.harmony import Key, Metre, Progression
+from brainmidi.session import Session, SessionSetup
+
+MAP = ControlMap(
+    {"latent_mix": KnobRule("alpha", invert=True), "tempo": KnobRule("alpha"), "density": KnobRule("beta")},
+    (EventRule("alpha", threshold=25.0, refractory_s=2.0, hysteresis=3.0),),
+    time_constant_s=0.5,
+)
+FEATURES = FeatureSettings(erp=ErpSettings(min_n=2, average_n=4))
+
+
+def make_signal(source=None, *, rest_s=4.0):
+    source = FakeSource() if source is None else source
+    chain = SignalChain(
+        source.montage,
+        condition=ConditionSettings(line="none"),
+        features=FEATURES,
+        control_map=MAP,
+        baseline=None,
+        rest_s=rest_s,
+    )
+    return Signal(source, chain, rest_s, "the first seconds")
+
+
+def make_setup(**given):
+    key = Key.parse(given.pop("key", "D dorian"))
+    progression = Progression.parse(given.pop("chords", ""), key)
+    metre = Metre.parse(given.pop("metre", "4/4"))
+    return SessionSetup(key, metre, progression, ANCHORS, **given)
+
+
+def make_session(melody=None, **given):
+    return Session(make_setup(**given), FakeMelody() if melody is None else melody, FakeAccompaniment())
+
+
+def make_keeper(path: Path, *, trace=None, on_bar=None, autosave=False):
+    return TakeKeeper(TakeFiles(path, trace), metre="4/4", key="D dorian", on_bar=on_bar, autosave=autosave)
+
+
+def offline(path: Path, source=None, *, session=None, **keeping):
+    with make_keeper(path, **keeping) as keeper:
+        return score_signal(make_signal(source), make_session() if session is None else session, keeper)
+
+
+def virtual(path: Path, source=None, *, session=None, melody=None, output=None, **keeping):
+    """Play live on the virtual clock; `melody` is a function of that clock."""
+    clock = VirtualClock()
+    output = RecordingOutput() if output is None else output
+    if session is None:
+        session = make_session(None if melody is None else melody(clock))
+    with make_keeper(path, **keeping) as keeper, LocalPlayer(clock, output) as player:
+        return Performance(make_signal(source), lambda: session, player, clock, keeper, virtual=True).run()

@@ -1,0 +1,93 @@
+"""From samples to controls, and which controls a bar is made from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from drivers_takes import make_session, make_signal
+from fakes import FakeSource
+
+from brainmidi.condition.conditioner import ConditionSettings
+from brainmidi.controls.mapping import ControlMap
+from brainmidi.drivers.chain import ControlLog, SignalChain
+from brainmidi.drivers.composer import Composer
+from brainmidi.errors import ControlError
+from brainmidi.features.settings import FeatureSettings
+from brainmidi.types import ControlFrame
+
+
+def frames_of(signal, step_s):
+    source, frames, at_s = signal.source, [], 0.0
+    source.start()
+    while (chunk := source.read(at_s)) is not None:
+        if len(chunk):
+            frames += signal.chain.process(chunk)
+        at_s += step_s
+    return frames
+
+
+def test_any_chunking_gives_the_same_controls_after_the_same_rest():
+    coarse, fine = (frames_of(make_signal(FakeSource(12.0)), step_s) for step_s in (3.0, 0.037))
+    assert len(coarse) == len(fine)
+    for one, other in zip(coarse, fine, strict=True):
+        assert one.time_s == other.time_s
+        for knob, value in one.knobs.items():
+            np.testing.assert_allclose(value, other.knobs[knob], atol=1e-9)
+
+
+def test_the_last_frame_of_the_rest_is_the_first_control():
+    frames = frames_of(make_signal(FakeSource(12.0)), 0.5)
+    assert 3.94 < frames[0].time_s <= 4.0
+
+
+def test_without_baseline_and_rest_the_chain_refuses():
+    with pytest.raises(ControlError, match="--baseline"):
+        SignalChain(
+            FakeSource().montage,
+            condition=ConditionSettings(),
+            features=FeatureSettings(),
+            control_map=ControlMap({}),
+            baseline=None,
+        )
+
+
+def test_quality_and_erp_are_those_of_the_whole_stream():
+    signal = make_signal(FakeSource(30.0))
+    frames_of(signal, 1.0)
+    assert signal.chain.quality.share == 1.0
+    assert [name for name, _ in signal.chain.quality.channels] == ["O1", "O2"]
+    assert signal.chain.erp.n_target == 5
+
+
+def test_the_log_gives_the_newest_frame_at_a_time_and_a_neutral_one_before_any():
+    log = ControlLog()
+    assert log.newest(1.0) == ControlFrame.neutral(1.0)
+    log.extend(ControlFrame(t, {}) for t in (0.5, 1.0, 1.5))
+    assert [log.newest(t).time_s for t in (0.5, 0.99, 1.0 - 1e-9, 9.0)] == [0.5, 0.5, 1.0, 1.5]
+    assert log.newest(0.1).confidence == 0.0
+
+
+def test_bars_zero_and_one_are_due_when_the_music_starts():
+    composer = Composer(make_session(bars=3), ControlLog(), start_s=4.0)
+    assert composer.due_s == 4.0
+    first = composer.compose()
+    assert composer.due_s == 4.0
+    second = composer.compose()
+    assert composer.due_s == pytest.approx(4.0 + 240 / first.tempo_bpm)
+    assert composer.fallback().start == second.end
+    composer.compose()
+    assert composer.finished
+    assert composer.fallback() is None
+
+
+def test_a_bar_that_was_replaced_gives_back_its_tempo():
+    session = make_session(tempo_span=0.5, tempo_slew=0.2)
+    log = ControlLog()
+    log.extend([ControlFrame(0.0, {"tempo": 1.0})])
+    composer = Composer(session, log, start_s=0.0)
+    composer.compose()
+    standing = composer.fallback()
+    fast = composer.compose()
+    assert fast.tempo_bpm > standing.tempo_bpm
+    composer.compose(heard=standing)
+    assert composer.time_s(fast.end) == pytest.approx(float(fast.end) * 60 / standing.tempo_bpm)

@@ -1,0 +1,132 @@
+"""A live take when things go wrong: late bars, streams that end, cables that are pulled."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from drivers_takes import make_session, offline, virtual
+from fakes import FakeMelody, FakeSource
+
+from brainmidi.errors import MusicError, SourceError
+from brainmidi.midi.files import read_events
+from brainmidi.midi.ports import RecordingOutput
+
+
+class SlowMelody(FakeMelody):
+    """A model that takes `cost_s` seconds of the clock's time for the bars named, none for the others."""
+
+    def __init__(self, clock, cost_s, bars):
+        super().__init__()
+        self._clock, self._cost_s, self._slow = clock, cost_s, bars
+
+    def decode(self, *args):
+        if len(self.decoded) in self._slow:
+            self._clock.sleep_until(self._clock.now_s() + self._cost_s)
+        return super().decode(*args)
+
+
+class BrokenMelody(FakeMelody):
+    """A model that fails at its fifth bar."""
+
+    def decode(self, *args):
+        if len(self.decoded) == 4:
+            raise MusicError("the model is out of tune; restart it")
+        return super().decode(*args)
+
+
+def open_notes(output):
+    sounding = set()
+    for data in output.sent:
+        if data[0] & 0xF0 == 0x90 and data[2]:
+            sounding.add((data[0] & 15, data[1]))
+        elif data[0] & 0xF0 in (0x80, 0x90):
+            sounding.discard((data[0] & 15, data[1]))
+    return sounding
+
+
+@pytest.mark.parametrize(("cost_s", "slow"), [(3.0, {3}), (3.0, {2, 3, 4}), (8.0, {2}), (3.0, set(range(1, 40)))])
+def test_a_late_bar_is_replaced_and_the_music_goes_on(tmp_path, cost_s, slow):
+    output = RecordingOutput()
+    take = virtual(
+        tmp_path / "late.mid", FakeSource(40.0), melody=lambda clock: SlowMelody(clock, cost_s, slow), output=output
+    )
+    late = [bar.index for bar in take.bars if bar.fallback]
+    assert late
+    assert [bar.index for bar in take.bars] == list(range(len(take.bars)))
+    assert all(after.start == before.end for before, after in pairwise(take.bars))
+    assert all(bar.phrase.notes for bar in take.bars)
+    assert not open_notes(output)
+    assert [event.data for event in read_events(tmp_path / "late.mid")] == list(output.sent)
+
+
+def test_after_a_late_bar_the_melody_continues_from_what_was_heard(tmp_path):
+    melodies = []
+
+    def melody(clock):
+        melodies.append(SlowMelody(clock, 3.0, {2}))
+        return melodies[0]
+
+    take = virtual(tmp_path / "late.mid", melody=melody)
+    assert [bar.index for bar in take.bars if bar.fallback] == [2]
+    prefix = melodies[0].decoded[3][1]
+    assert [n.pitch + 2 for n in prefix] == [n.pitch for n in take.bars[2].phrase.part("melody")]
+
+
+def test_a_late_bar_is_told_and_traced_as_what_sounded(tmp_path):
+    told = []
+    take = virtual(
+        tmp_path / "late.mid",
+        melody=lambda clock: SlowMelody(clock, 3.0, {4}),
+        on_bar=lambda bar, _: told.append((bar.index, bar.fallback, bar.phrase)),
+    )
+    assert told == [(bar.index, bar.fallback, bar.phrase) for bar in take.bars]
+    assert take.summary.bars == len(told)
+
+
+def test_a_stream_that_ends_is_played_to_a_close(tmp_path):
+    take = virtual(tmp_path / "a.mid", FakeSource(20.0, known_end=False), session=make_session(bars=100))
+    assert 3 < len(take.bars) < 12
+    assert [n.pitch % 12 for n in take.bars[-1].phrase.part("melody")] == [2]
+    assert take.summary.ended == "to the stream's end"
+
+
+def test_a_stream_too_short_for_its_rest_is_one_line_with_the_remedy(tmp_path):
+    with pytest.raises(SourceError, match=r"more than 4\.0 s are needed"):
+        virtual(tmp_path / "a.mid", FakeSource(2.5, known_end=False), session=make_session(bars=2))
+    with pytest.raises(SourceError, match=r"more than 4\.0 s are needed"):
+        offline(tmp_path / "a.mid", FakeSource(2.5, known_end=False), session=make_session(bars=2))
+    assert not (tmp_path / "a.mid").exists()
+
+
+@pytest.mark.parametrize("driver", [offline, virtual])
+def test_an_error_in_the_stream_is_raised_and_what_was_played_is_saved(tmp_path, driver):
+    with pytest.raises(SourceError, match="cable"):
+        driver(tmp_path / "a.mid", FakeSource(30.0, fails_at_s=15.0))
+    assert len(read_events(tmp_path / "a.mid")) > 10
+
+
+@pytest.mark.parametrize("driver", [offline, virtual])
+def test_an_error_in_a_model_is_raised_and_what_was_played_is_saved(tmp_path, driver):
+    with pytest.raises(MusicError, match="out of tune"):
+        driver(tmp_path / "a.mid", session=make_session(BrokenMelody()))
+    assert len(read_events(tmp_path / "a.mid")) > 10
+
+
+def test_an_error_closes_every_note(tmp_path):
+    output = RecordingOutput()
+    with pytest.raises(MusicError):
+        virtual(tmp_path / "a.mid", session=make_session(BrokenMelody()), output=output)
+    assert not open_notes(output)
+
+
+def test_every_bar_is_saved_as_it_begins(tmp_path):
+    counts = []
+
+    def look(bar, _):
+        if (tmp_path / "a.mid").exists():
+            counts.append(len(read_events(tmp_path / "a.mid")))
+
+    virtual(tmp_path / "a.mid", on_bar=look, autosave=True)
+    assert len(counts) > 5
+    assert counts == sorted(set(counts))
