@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "session": EVERYONE | {"music"} | SIGNAL_ROOMS,
     **dict.fromkeys(ROOMS, EVERYONE),
     "drivers": EVERYONE | ROOMS | {"session", "config", ""},
-    "training": EVERYONE | ROOMS | {"session", "config", "drivers", ""},
+    "training": EVERYONE | ROOMS | {"session", "config", "drivers", "evaluate", ""},  # a recipe measures what it made
     "evaluate": EVERYONE | ROOMS | {"session", "config", "drivers", "training", ""},
     "cli": EVERYONE | ROOMS | {"session", "config", "drivers", "training", "evaluate", ""},
 }
