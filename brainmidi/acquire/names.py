@@ -12,7 +12,8 @@ _LETTERS = (
 _CANONICAL = {letters.lower(): letters for letters in _LETTERS}
 _ELECTRODE = re.compile(rf"({'|'.join(_LETTERS)})(z|[0-9]{{1,2}}h?)", re.IGNORECASE)
 _PREFIX = re.compile(r"^(eeg|exg)[\s_:.-]+", re.IGNORECASE)
-_SUFFIX = re.compile(r"[-_ ](ref\d?|le|re|avg|a1|a2|m1|m2|linked|cpz|fcz)$", re.IGNORECASE)
+# What it was measured against: "-REF", "-LE", or another electrode.
+_SUFFIX = re.compile(r"[-_ ](ref\d?|le|re|avg|linked|[a-z]{1,3}(z|\d{1,2}))$", re.IGNORECASE)
 _PLAIN_EEG = re.compile(r"^(eeg|exg|ch|chan|channel)[\s_.-]*(channel)?[\s_.-]*(\d+)$", re.IGNORECASE)
 _NOT_EEG = re.compile(
     r"aux|acc|gyr|mag(n|_)|e[ck]g|eog|emg|gsr|eda|ppg|resp|temp|spo2|sao2|puls|heart|batt|status|trig|stim|marker|event"

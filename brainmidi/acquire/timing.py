@@ -57,8 +57,9 @@ def even_grid(stamps: FloatArray, name: str) -> Grid:
     if len(stamps) < 10:
         raise SourceError(f"{name} holds {len(stamps)} samples, at least 10 are needed to tell its rate; record longer")
     steps = np.diff(stamps)
-    forward = steps[steps >= 0]
-    typical = float(np.mean(forward[forward <= max(float(np.median(forward)), 1e-9) * 20])) if len(forward) else 0.0
+    # The mean step, bursts (no step) included, gaps not: those are far above the median of the steps that advance.
+    longest = 20.0 * float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    typical = float(np.mean(steps[(steps >= 0) & (steps <= longest)]))
     if typical > 0.2:  # fewer than 5 rows per second of EEG: these are milliseconds
         stamps, steps, typical = stamps / 1000.0, steps / 1000.0, typical / 1000.0
     if not typical > 0:
