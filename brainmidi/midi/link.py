@@ -291,10 +291,10 @@ class PlayerProcess:
                     case "error":
                         self._error = message["message"]
                 self._news.notify_all()
+        code = self._process.wait()
         with self._news:
             self._ended = True
             if self._error is None and not self._closing.is_set():
-                code = self._process.wait()
                 told = self._complaints[-1] if self._complaints else "it said nothing"
                 self._error = f"the player process ended with code {code} ({told}); start it again"
             self._news.notify_all()

@@ -62,11 +62,10 @@ class Spy:
 
     server: JackServer
     received: list[tuple[int, ...]] = field(default_factory=list)
+    pending: bytes = b""
 
     def __post_init__(self) -> None:
-        self.process = subprocess.Popen(
-            ["jack_midi_dump", "spy"], stdout=subprocess.PIPE, env=self.server.everything(), text=True
-        )
+        self.process = subprocess.Popen(["jack_midi_dump", "spy"], stdout=subprocess.PIPE, env=self.server.everything())
         # The spy prints nothing on start; its port is there when the server has heard of it.
         while SPY not in self.server.run("jack_lsp").split():
             assert self.process.poll() is None, "jack_midi_dump ended"
@@ -77,18 +76,20 @@ class Spy:
 
     def next(self) -> tuple[int, ...]:
         """Return the next message that arrives."""
-        line = self.process.stdout.readline()
-        assert line, "jack_midi_dump ended"
-        data = tuple(int(byte, 16) for byte in line.split(":", 1)[1].split()[:3])
+        while b"\n" not in self.pending:
+            ready, _, _ = select.select([self.process.stdout], [], [], 20.0)
+            assert ready, f"nothing arrives after {len(self.received)} messages"
+            piece = os.read(self.process.stdout.fileno(), 4096)
+            assert piece, "jack_midi_dump ended"
+            self.pending += piece
+        line, self.pending = self.pending.split(b"\n", 1)
+        data = tuple(int(byte, 16) for byte in line.split(b":", 1)[1].split()[:3])
         self.received.append(data)
         return data
 
     def read_to_the_end(self) -> list[tuple[int, ...]]:
         """Return everything that has arrived from ports that have sent and gone, waiting for what is on its way."""
-        sender = subprocess.run(
-            [sys.executable, __file__, "sentinel"], env=self.server.everything(), stderr=subprocess.DEVNULL, check=True
-        )
-        assert sender.returncode == 0
+        subprocess.run([sys.executable, __file__, "sentinel"], env=package_path(self.server.everything()), check=True)
         while self.next() != SENTINEL:
             continue
         self.received.pop()
@@ -98,20 +99,27 @@ class Spy:
         self.process.terminate()
         self.process.wait(20)
         self.process.stdout.close()
+        # A server that is told to stop while a client is still going takes five seconds over it.
+        while SPY in self.server.run("jack_lsp").split():
+            continue
+
+
+def package_path(environment: dict[str, str]) -> dict[str, str]:
+    """Return `environment` with this checkout on Python's path, for scripts that are run by their file."""
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
+    return {**environment, "PYTHONPATH": path}
 
 
 class Composer:
     """A process that drives a PlayerProcess as the live driver does, and saves the take after every bar."""
 
     def __init__(self, server: JackServer, path: Path, n_bars: int, seed: int, end: str = "finish") -> None:
-        environment = server.everything()
-        root = str(Path(__file__).resolve().parents[2])
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
         self.process = subprocess.Popen(
             [sys.executable, __file__, "compose", str(path), str(n_bars), str(seed), end],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=environment,
+            env=package_path(server.everything()),
             text=True,
         )
         self.player_pid = int(self.process.stdout.readline())
@@ -173,13 +181,12 @@ def _compose(path: str, n_bars: int, seed: int, end: str) -> None:
 
 
 def _send_sentinel() -> None:
-    """Send one message to the spy through JACK; closing the port waits until it has left."""
-    import rtmidi
+    """Send one message to the spy; closing the port waits until it has been delivered."""
+    from brainmidi.midi.ports import open_output
 
-    midi_out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, "sentinel")
-    midi_out.open_port(midi_out.get_ports().index(SPY))
-    midi_out.send_message(SENTINEL)
-    midi_out.close_port()
+    output = open_output(SPY)
+    output.send(SENTINEL)
+    output.close()
 
 
 if __name__ == "__main__":
