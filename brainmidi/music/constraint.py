@@ -18,14 +18,14 @@ from brainmidi.music.voices import Constraint, Float32Array
 from brainmidi.types import Phrase
 
 # Log-odds, set by ear and by the law that a bias persuades while only -inf forbids.
-_CHORD_PULL = 2.2  # towards chord tones on a downbeat
-_TENSION_PUSH = 1.2  # away from other scale tones on a downbeat
-_ACCENT = 1.5  # onsets on strong steps against weak ones
+_CHORD_PULL = 1.2  # towards chord tones on a downbeat
+_TENSION_PUSH = 0.6  # away from other scale tones on a downbeat
+_ACCENT = 0.7  # onsets on strong steps against weak ones
 _DENSITY = 6.0  # onsets from a density knob at 0 to one at 1, on the weakest steps
-_COMFORT = 6  # semitones from the register's centre that cost nothing
+_COMFORT = 5  # semitones from the register's centre that cost nothing
 _REACH = 0.05  # cost of each semitone squared beyond that
 _LANDING = 6.0  # an onset where a cadence wants one
-_MEMORY = 1.6  # what the theme did, when it comes back
+_MEMORY = 1.2  # what the theme did, when it comes back
 
 
 def tones_by_step(chords: Sequence[tuple[Fraction, Chord]], key: Key, metre: Metre) -> tuple[Tones, ...]:
@@ -142,9 +142,9 @@ def accompaniment_bar(
         deep = (pitches < low + 12) & ~np.isin(classes, [now.bass, now.root, (now.root + 7) % 12])
         bias = bias - 2.5 * deep
         if step == 0 or tones[step - 1] != now:
-            bias = bias + 2.5 * ((classes == now.bass) & (pitches < low + 14))
+            bias = bias + 4.0 * ((classes == now.bass) & (pitches < low + 14))
         pitch_bias[step, allowed] = bias[allowed]
-    onset_bias = 3.0 * (weights - 0.45) + 0.6 * _DENSITY * (density - 0.5) * (1.25 - weights)
+    onset_bias = 3.0 * (weights - 0.7) + 0.5 * _DENSITY * (density - 0.5) * (1.25 - weights)
     onset_bias = onset_bias.astype(np.float32)
     landing = landing_step(role, metre)
     if landing is not None:

@@ -110,7 +110,7 @@ def melody(
         The two bars to recall.
     """
     second = first is not None
-    middle = (pitch_range.low + pitch_range.high) / 2 - 1
+    middle = (pitch_range.low + pitch_range.high) / 2 - 3  # lines sing in the lower middle of their range
     centre = float(np.clip(middle + register, pitch_range.low + 4, pitch_range.high - 4))
     rows = []
     for half, plan in enumerate(plans):

@@ -1,0 +1,26 @@
+"""A live take on the real clock with fake voices, for tests: ``live_program.py TAKE.mid [BARS]``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fakes import ANCHORS, FakeAccompaniment, FakeMelody
+
+from brainmidi.config import parse_config
+from brainmidi.drivers.live import improvise
+from brainmidi.drivers.take import TakeFiles
+
+session = {"metre": "2/4", "tempo_bpm": 240.0, "lead_in_s": 0.5}
+if len(sys.argv) > 2:
+    session["bars"] = int(sys.argv[2])
+take = improvise(
+    parse_config({"session": session}),
+    TakeFiles(Path(sys.argv[1]), Path(sys.argv[1]).with_suffix(".jsonl")),
+    on_bar=lambda bar, _: print("bar", bar.index, flush=True),
+    voices=lambda: (FakeMelody(), FakeAccompaniment()),
+    anchors=ANCHORS,
+)
+print("\n".join(take.summary.lines()), flush=True)
