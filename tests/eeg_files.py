@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import struct
 from collections.abc import Sequence
@@ -42,7 +43,7 @@ def split(chunk: Chunk, cuts: Sequence[int]) -> list[Chunk]:
     owner = np.searchsorted(chunk.time_s, [marker.time_s - 1e-9 for marker in chunk.markers])
     edges = [0, *sorted({cut for cut in cuts if 0 < cut < len(chunk)}), len(chunk)]
     parts = []
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in itertools.pairwise(edges):
         markers = tuple(m for m, row in zip(chunk.markers, owner, strict=True) if start <= row < stop)
         rows = slice(start, stop)
         parts.append(Chunk(chunk.samples_uv[rows], chunk.time_s[rows], chunk.montage, markers, chunk.good[rows]))

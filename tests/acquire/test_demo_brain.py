@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -52,7 +54,7 @@ def test_about_one_stimulus_in_five_is_a_target_and_two_targets_never_follow_eac
     labels = [marker.label for marker in whole(60.0).markers]
     assert 110 <= len(labels) <= 140
     assert 0.17 < labels.count("target") / len(labels) < 0.23
-    assert ("target", "target") not in set(zip(labels, labels[1:], strict=False))
+    assert ("target", "target") not in set(itertools.pairwise(labels))
 
 
 def test_posterior_alpha_is_stronger_while_calm():

@@ -37,10 +37,10 @@ def test_thread_and_steps_pass_the_same_samples_on():
 def test_an_error_in_the_thread_reaches_the_caller():
     waited, pump = threading.Event(), Pump(BrokenSource(), VirtualClock(), lambda chunk: None)
     pump.start()
+    while pump._error is None:
+        waited.wait(0.001)
     with pytest.raises(SourceError, match="cable"):
-        for _ in range(5000):
-            waited.wait(0.001)
-            pump.check()
+        pump.check()
     pump.stop()
 
 

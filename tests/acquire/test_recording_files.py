@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from eeg_files import needs_recordings, noise_chunk, recordings, with_markers, write_brainvision, write_edf, write_eeglab
+from eeg_files import (
+    needs_recordings,
+    noise_chunk,
+    recordings,
+    with_markers,
+    write_brainvision,
+    write_edf,
+    write_eeglab,
+)
 
 from brainmidi.acquire.csvfile import write_csv
 from brainmidi.acquire.recording import open_recording

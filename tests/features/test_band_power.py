@@ -90,9 +90,9 @@ def test_without_a_good_channel_there_is_no_value_but_a_frame():
 
 @pytest.mark.parametrize(
     ("name", "region"),
-    [("Fp1", "frontal"), ("AF7", "frontal"), ("FC5", "central"), ("Cz", "central"), ("CP3", "central"), ("T8", "temporal"),
-     ("TP9", "temporal"), ("T5", "parietal"), ("Pz", "parietal"), ("PO3", "occipital"), ("Oz", "occipital"),
-     ("Iz", "occipital"), ("EEG3", None), ("A1", None)],
+    [("Fp1", "frontal"), ("AF7", "frontal"), ("FC5", "central"), ("Cz", "central"), ("CP3", "central"),
+     ("T8", "temporal"), ("TP9", "temporal"), ("T5", "parietal"), ("Pz", "parietal"),
+     ("PO3", "occipital"), ("Oz", "occipital"), ("Iz", "occipital"), ("EEG3", None), ("A1", None)],
 )  # fmt: skip
 def test_a_name_tells_the_region(name, region):
     assert region_of(name) == region

@@ -67,7 +67,7 @@ def test_shuffled_labels_take_the_response_away():
 
 
 def test_a_frame_knows_an_epoch_only_once_its_last_sample_is_there():
-    extractor, frames = extract(oddball(12.0, seconds=14.0), min_n=2)
+    _, frames = extract(oddball(12.0, seconds=14.0), min_n=2)
     first = next(frame for frame in frames if frame.erp is not None)
     second_target_s = 1.0 + 0.5 * 7 + 0.003
     assert first.time_s >= second_target_s + 0.8

@@ -1,0 +1,131 @@
+"""How fast samples become knobs, beside scipy.signal.welch; and, with BRAINMIDI_DATA, what is found in real recordings.
+
+Run with ``python benchmarks/signal_path.py``. The name is not ``signal.py``, which would hide Python's own module from
+everything else in this folder.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from scipy import signal
+
+from brainmidi.acquire.recording import open_recording
+from brainmidi.condition.conditioner import Conditioner
+from brainmidi.controls.baseline import Baseline, fit_baseline
+from brainmidi.controls.controller import Controller
+from brainmidi.controls.mapping import DEFAULT_MAP
+from brainmidi.features.erp import ErpSummary
+from brainmidi.features.extractor import FeatureExtractor
+from brainmidi.types import Chunk, ControlFrame, FeatureFrame, Marker, Montage
+
+RATE_HZ, SECONDS, ROUNDS = 160.0, 60.0, 3
+SHUFFLES = 10
+
+
+def noise() -> Chunk:
+    n = round(RATE_HZ * SECONDS)
+    names = tuple(f"EEG{number + 1}" for number in range(64))
+    samples = np.cumsum(np.random.default_rng(0).standard_normal((n, 64)), axis=0)
+    return Chunk(samples, np.arange(n) / RATE_HZ, Montage(names, RATE_HZ))
+
+
+def features(chunk: Chunk) -> tuple[list[FeatureFrame], ErpSummary | None]:
+    extractor = FeatureExtractor(chunk.montage)
+    frames = extractor.process(Conditioner(chunk.montage).process(chunk))
+    return frames, extractor.erp_summary
+
+
+def controls(frames: list[FeatureFrame], baseline: Baseline) -> list[ControlFrame]:
+    controller = Controller(DEFAULT_MAP, baseline)
+    return [controller.process(frame) for frame in frames]
+
+
+def welch_per_channel(chunk: Chunk) -> None:
+    """Do what a first draft would: scipy's welch on every channel's window, 20 times a second."""
+    window, step = round(2 * RATE_HZ), round(RATE_HZ / 20)
+    for stop in range(window, len(chunk) + 1, step):
+        for channel in range(64):
+            signal.welch(chunk.samples_uv[stop - window : stop, channel], RATE_HZ, nperseg=round(RATE_HZ))
+
+
+def best_of(rounds: int, work: Callable[[], object]) -> float:
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def speed() -> None:
+    chunk = noise()
+    frames, _ = features(chunk)
+    baseline = fit_baseline(frames)
+    ours = best_of(ROUNDS, lambda: controls(features(chunk)[0], baseline))
+    peer = best_of(1, lambda: welch_per_channel(chunk))
+    print(f"64 channels, {RATE_HZ:g} Hz, {SECONDS:g} s, 20 updates a second, best of {ROUNDS}:")
+    print(f"  condition + features + controls   {ours:6.2f} s   {SECONDS / ours:6.0f} x real time")
+    print(f"  scipy.signal.welch per channel    {peer:6.2f} s   {SECONDS / peer:6.0f} x real time (spectra alone)")
+
+
+def alpha(folder: Path) -> None:
+    takes = {name: features(load(folder / f"S001R0{number}.edf"))[0] for number, name in ((1, "open"), (2, "closed"))}
+    baseline = fit_baseline(takes["open"])
+    medians = {}
+    for name, frames in takes.items():
+        made = controls(frames, baseline)[::40]
+        medians[name] = np.median([frame.knobs["latent_mix"] for frame in made])
+    print("PhysioNet EEGMMIDB S001, baseline fitted on eyes open, median of latent_mix over frames 2 s apart:")
+    apart = medians["open"] - medians["closed"]
+    print(f"  open {medians['open']:.3f}, closed {medians['closed']:.3f}, apart {apart:.3f}")
+
+
+def erp(folder: Path) -> None:
+    print("Muse visual oddball, all epochs of each file; anchors: threshold crossings of the sliding average of 12:")
+    true_steps, sham_steps, n_files = 0, 0.0, 0
+    rng = np.random.default_rng(0)
+    for path in sorted(folder.glob("*/*.csv")):
+        chunk = load(path)
+        frames, found = features(chunk)
+        baseline = fit_baseline(frames)
+        steps = controls(frames, baseline)[-1].anchor_steps
+        shams = [controls(features(shuffled(chunk, rng))[0], baseline)[-1].anchor_steps for _ in range(SHUFFLES)]
+        true_steps, sham_steps, n_files = true_steps + steps, sham_steps + np.mean(shams), n_files + 1
+        assert found is not None
+        print(
+            f"  {path.parent.name} {path.stem[-8:]}  {found.channel:4} {found.amplitude_uv:+5.1f} uV, "
+            f"peak {found.peak_uv:+5.1f} uV at {1000 * found.peak_s:3.0f} ms, confidence {found.confidence:.3f}, "
+            f"{found.n_target}/{found.n_nontarget} epochs, anchors {steps}, with shuffled labels {np.mean(shams):.1f}"
+        )
+    print(f"  {n_files} files: {true_steps} anchors, {sham_steps:.1f} with shuffled labels (mean of {SHUFFLES} each)")
+
+
+def shuffled(chunk: Chunk, rng: np.random.Generator) -> Chunk:
+    labels = rng.permutation([marker.label for marker in chunk.markers])
+    markers = tuple(Marker(m.time_s, str(label)) for m, label in zip(chunk.markers, labels, strict=True))
+    return Chunk(chunk.samples_uv, chunk.time_s, chunk.montage, markers)
+
+
+def load(path: Path) -> Chunk:
+    chunk = open_recording(path).read(float("inf"))
+    assert chunk is not None
+    return chunk
+
+
+def main() -> None:
+    speed()
+    data = os.environ.get("BRAINMIDI_DATA")
+    if not data:
+        print("BRAINMIDI_DATA is not set: no figures from real recordings")
+        return
+    alpha(Path(data) / "eeg" / "eegbci")
+    erp(Path(data) / "eeg" / "muse_visual_p300")
+
+
+if __name__ == "__main__":
+    main()
