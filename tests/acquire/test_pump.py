@@ -35,10 +35,9 @@ def test_thread_and_steps_pass_the_same_samples_on():
 
 
 def test_an_error_in_the_thread_reaches_the_caller():
-    waited, pump = threading.Event(), Pump(BrokenSource(), VirtualClock(), lambda chunk: None)
+    pump = Pump(BrokenSource(), VirtualClock(), lambda chunk: None)
     pump.start()
-    while pump._error is None:
-        waited.wait(0.001)
+    pump._thread.join(10.0)
     with pytest.raises(SourceError, match="cable"):
         pump.check()
     pump.stop()
