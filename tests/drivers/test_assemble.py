@@ -1,0 +1,102 @@
+"""From session.toml to the rooms' settings, and what the music is measured against."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import ANCHORS, FakeSource
+
+from brainmidi.config import parse_config
+from brainmidi.controls.baseline import demo_baseline
+from brainmidi.controls.mapping import DEFAULT_MAP
+from brainmidi.drivers import assemble
+from brainmidi.errors import BrainmidiError, ConfigError, MusicError, SourceError
+from brainmidi.midi.clock import VirtualClock
+
+
+def test_the_default_configuration_gives_the_rooms_own_defaults():
+    config = parse_config({})
+    assert assemble.control_map(config) == DEFAULT_MAP
+    setup = assemble.session_setup(config, ANCHORS)
+    assert str(setup.key) == "D dorian"
+    assert setup.bars is None
+    assert assemble.channels(config) == {"melody": 1, "accompaniment": 2}
+
+
+def test_every_setting_reaches_its_room():
+    config = parse_config(
+        {
+            "session": {"key": "Bb major", "metre": "3/4", "chords": "Bb F7", "tempo_bpm": 120.0, "bars": 9, "seed": 4},
+            "range": {"temperature": [0.5, 0.9], "tempo_percent": 20.0, "velocity": [40, 90], "register_semitones": 3},
+            "parts": {"melody": {"channel": 5, "low": 55, "high": 80}},
+            "signal": {"high_pass_hz": 0.5, "min_good": 0.8, "window_s": 4.0},
+            "erp": {"target": ["S 1"], "average_n": 30},
+            "map": {"velocity": {"feature": "none"}, "time_constant_s": 3.0},
+            "on": {"erp": {"feature": "erp.target", "threshold": 2.0, "action": "none"}},
+        }
+    )
+    setup = assemble.session_setup(config, ANCHORS)
+    assert (setup.tempo_bpm, setup.tempo_span, setup.bars, setup.seed) == (120.0, 0.2, 9, 4)
+    assert (setup.ranges["melody"].low, setup.dynamics.high, setup.register_semitones) == (55, 90, 3)
+    assert setup.temperature == (0.5, 0.9)
+    features = assemble.feature_settings(config)
+    assert (features.window_s, features.min_good, features.erp.average_n) == (4.0, 0.8, 30)
+    assert features.erp.target == {"S 1"}
+    assert assemble.condition_settings(config).high_pass_hz == 0.5
+    control_map = assemble.control_map(config)
+    assert "velocity" not in control_map.knobs
+    assert control_map.events == ()
+    assert control_map.time_constant_s == 3.0
+    assert assemble.channels(config)["melody"] == 5
+
+
+def test_an_unknown_feature_names_the_known_ones():
+    with pytest.raises(ConfigError, match=r"\[map\.tempo\] feature = 'alfa' is unknown; known are delta"):
+        assemble.control_map(parse_config({"map": {"tempo": {"feature": "alfa"}}}))
+    with pytest.raises(ConfigError, match=r"\[on\.wink\]"):
+        assemble.control_map(parse_config({"on": {"wink": {"feature": "blink", "threshold": 1.0}}}))
+
+
+@pytest.mark.parametrize("session", [{"key": "H major"}, {"metre": "9/4"}, {"chords": "Dm7 Q"}])
+def test_music_that_cannot_be_read_is_one_line(session):
+    with pytest.raises(MusicError, match="write"):
+        assemble.session_setup(parse_config({"session": session}), ANCHORS)
+
+
+def test_the_simulated_brain_has_its_profile_and_everything_else_its_own_rest():
+    config = parse_config({})
+    demo = assemble.open_any_source(config, VirtualClock())
+    assert assemble.choose_rest(config, demo).baseline == demo_baseline()
+    board = parse_config({"source": {"name": "synthetic"}})
+    assert assemble.choose_rest(board, FakeSource(known_end=False)).seconds == 10.0
+    assert assemble.choose_rest(board, FakeSource(24.0)).seconds == 6.0
+    assert assemble.choose_rest(board, FakeSource(8.0)).seconds == 4.0
+    named = parse_config({"baseline": {"seconds": 7.0}})
+    rest = assemble.choose_rest(named, demo)
+    assert (rest.baseline, rest.seconds) == (None, 7.0)
+    assert "7 s" in rest.text
+
+
+def test_a_profile_is_loaded(tmp_path):
+    demo_baseline().save(tmp_path / "me.json")
+    config = parse_config({"baseline": {"profile": str(tmp_path / "me.json")}})
+    assert assemble.choose_rest(config, FakeSource()).baseline == demo_baseline()
+
+
+def test_the_music_starts_after_lead_in_and_rest_and_needs_room_for_a_bar():
+    config = parse_config({"baseline": {"seconds": 7.0}})
+    source = FakeSource(30.0)
+    assert assemble.start_of_music(config, source, assemble.choose_rest(config, source)) == 7.0
+    short = FakeSource(8.0)
+    with pytest.raises(SourceError, match=r"lasts 8\.0 s, 9\.5 s are needed"):
+        assemble.start_of_music(config, short, assemble.choose_rest(config, short))
+
+
+@pytest.mark.parametrize(("name", "file"), [("demo", False), ("cyton", False), ("a/b", True), ("x.edf", True)])
+def test_a_recording_is_told_from_a_board_by_its_name(name, file):
+    assert assemble.is_recording(name) is file
+
+
+def test_a_recording_that_is_missing_is_one_line(tmp_path):
+    config = parse_config({"source": {"name": str(tmp_path / "none.edf")}})
+    with pytest.raises(BrainmidiError, match=r"none\.edf"):
+        assemble.open_any_source(config, VirtualClock())
