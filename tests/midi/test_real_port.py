@@ -27,18 +27,19 @@ def play(jack_server, spy, path, n_bars, seed, end="finish"):
         composer.close()
 
 
-@pytest.mark.parametrize("end", ["finish", "2"])
+@pytest.mark.parametrize("end", ["finish", "1"])
 def test_a_receiver_gets_exactly_the_events_of_the_saved_file_in_order(jack_server, spy, tmp_path, end):
     path = tmp_path / "take.mid"
-    assert play(jack_server, spy, path, 4, 11, end) == 0
+    assert play(jack_server, spy, path, 3, 11, end) == 0
     received = spy.read_to_the_end()
     assert received == [event.data for event in read_events(path)]
-    assert sum(data[0] & 0xF0 == 0x90 for data in received) > 20
+    assert sum(data[0] & 0xF0 == 0x90 for data in received) > 10, "too little was played to show anything"
     assert open_notes(received) == set()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("number", "seed"), [(signal.SIGTERM, 1), (signal.SIGKILL, 2), (signal.SIGSEGV, 3), (signal.SIGKILL, 4)]
+)
 def test_a_composer_killed_at_a_random_moment_leaves_no_open_note_and_a_readable_file(
     jack_server, spy, tmp_path, number, seed
 ):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brainmidi.errors import MidiError
@@ -21,6 +21,7 @@ def tempo_map(bpm: float, changes: list[tuple[Fraction, float]]) -> TempoMap:
     return tempo
 
 
+@settings(max_examples=50, deadline=None)
 @given(BPM, CHANGES, BEATS, BEATS)
 def test_a_later_beat_falls_on_a_later_second(bpm, changes, one, other):
     tempo = tempo_map(bpm, changes)
@@ -28,12 +29,14 @@ def test_a_later_beat_falls_on_a_later_second(bpm, changes, one, other):
     assert (tempo.seconds(early) < tempo.seconds(late)) == (early < late)
 
 
+@settings(max_examples=50, deadline=None)
 @given(BPM, CHANGES, BEATS)
 def test_beat_and_seconds_are_inverse(bpm, changes, beat):
     tempo = tempo_map(bpm, changes)
     assert abs(tempo.beat(tempo.seconds(beat)) - beat) < 1e-9
 
 
+@settings(max_examples=50, deadline=None)
 @given(BPM, CHANGES, BPM, BEATS, BEATS)
 def test_a_tempo_change_never_moves_the_past(bpm, changes, new_bpm, at_beat, beat):
     before = tempo_map(bpm, changes)

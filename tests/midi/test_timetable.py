@@ -30,6 +30,7 @@ def table(*drawn: Note) -> list[tuple[Fraction, str, int, int]]:
     return [(event.beat, names[event.data[0] & 0xF0], event.data[1], event.data[2]) for event in events]
 
 
+@settings(max_examples=40, deadline=None)
 @given(BARS)
 def test_every_note_on_is_closed_before_it_is_struck_again_and_nothing_is_open_at_the_end(bar):
     sounding = set()
@@ -44,6 +45,7 @@ def test_every_note_on_is_closed_before_it_is_struck_again_and_nothing_is_open_a
     assert not sounding
 
 
+@settings(max_examples=40, deadline=None)
 @given(BARS)
 def test_events_come_in_order_of_beat_and_rank(bar):
     events = bar_events(bar)
