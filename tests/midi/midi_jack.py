@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import select
 import shutil
@@ -20,6 +21,8 @@ SENTINEL = (0xBF, 119, 42)
 
 def missing_jack() -> str | None:
     """Return why there can be no JACK server, or None."""
+    if importlib.util.find_spec("rtmidi") is None:
+        return "python-rtmidi is not installed: pip install '.[ports]'"
     missing = [program for program in NEEDED if shutil.which(program) is None]
     return f"{', '.join(missing)} not installed: apt-get install jackd2" if missing else None
 

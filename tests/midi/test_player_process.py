@@ -45,6 +45,7 @@ def exit_code(player):
 
 
 def test_the_player_loads_nothing_heavy():
+    pytest.importorskip("rtmidi", reason="python-rtmidi is not installed: pip install '.[ports]'")
     code = (
         "import sys, brainmidi.midi.player, rtmidi\n"
         "print(sorted({'numpy', 'mido', 'tensorflow', 'mne', 'scipy'} & set(sys.modules)))"
