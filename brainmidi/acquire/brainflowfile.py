@@ -83,7 +83,7 @@ def _shape_of(table: FloatArray, path: Path, board: str | None) -> BoardShape:
     kinds = {(shape.eeg_rows, shape.time_row, shape.marker_row) for shape in fitting}
     if len(kinds) > 1:
         names = ", ".join(shape.name for shape in fitting)
-        raise SourceError(f"{path} fits the boards {names}; say which one made it")
+        raise SourceError(f"{path} fits the boards {names}; say which one made it (--board NAME)")
     # The same rows on all of them: one that names its electrodes tells the most.
     return max(fitting, key=lambda shape: not shape.names[0].startswith("EEG"))
 

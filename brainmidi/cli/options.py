@@ -103,6 +103,7 @@ BoardNumber = Annotated[int | None, typer.Option(metavar="N", show_default=False
 #: Where an option's value belongs in session.toml; BrainFlow's parameters go to [source] under their own names.
 PLACES: Mapping[str, tuple[str, str]] = {
     "source": ("source", "name"),
+    "board": ("source", "name"),
     "tempo": ("session", "tempo_bpm"),
     "metre": ("session", "metre"),
     "key": ("session", "key"),

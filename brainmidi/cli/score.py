@@ -14,6 +14,9 @@ def score(
     recording: Annotated[
         Path, typer.Argument(metavar="RECORDING", help="EDF, BDF, FIF, BrainVision .vhdr, EEGLAB .set or csv.")
     ],
+    board: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The board that made a BrainFlow csv, where it fits several.")
+    ] = None,
     config: opt.ConfigFile = None,
     key: opt.Key = None,
     chords: opt.Chords = None,

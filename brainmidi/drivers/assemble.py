@@ -41,11 +41,12 @@ def open_any_source(config: SessionConfig, clock: Clock) -> Source:
     return open_source(config.source.name, clock=clock, options=config.source.options(), seed=config.session.seed)
 
 
-def open_file(path: Path) -> Source:
-    """Return a recording as a source."""
+def open_file(path: Path, config: SessionConfig | None = None) -> Source:
+    """Return a recording as a source; a board that `config` names in ``[source]`` is the one that made it."""
     from brainmidi.acquire.recording import open_recording
 
-    return open_recording(path)
+    name = "demo" if config is None else config.source.name
+    return open_recording(path, board=None if name == "demo" or is_recording(name) else name)
 
 
 def duration_of(source: Source) -> float | None:
@@ -193,7 +194,7 @@ def choose_rest(config: SessionConfig, source: Source) -> Rest:
 
 def fit_to_recording(config: SessionConfig, path: Path) -> Baseline:
     """Return the baseline of a whole recording made at rest."""
-    source = open_file(path)
+    source = open_file(path, config)
     from brainmidi.condition.conditioner import Conditioner
     from brainmidi.features.extractor import FeatureExtractor
     from brainmidi.midi.clock import VirtualClock

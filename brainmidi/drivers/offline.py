@@ -76,7 +76,7 @@ def score(
     Parameters
     ----------
     config : SessionConfig
-        All settings; its ``[source]`` is not used.
+        All settings; its ``[source]`` says no more than which board made a BrainFlow csv.
     recording : Path
         EEG file.
     files : TakeFiles
@@ -96,7 +96,7 @@ def score(
         Bars and figures.
     """
     setup = assemble.session_setup(config, anchors)
-    signal = prepare(config, assemble.open_file(recording))
+    signal = prepare(config, assemble.open_file(recording, config))
     keeper = TakeKeeper(
         files,
         metre=str(setup.metre),

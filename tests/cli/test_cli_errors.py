@@ -81,6 +81,15 @@ def test_a_recording_too_short_for_a_bar(capsys, tmp_path):
     assert "are needed for one bar" in line
 
 
+def test_a_brainflow_csv_needs_its_board_where_it_fits_several(capsys, tmp_path):
+    table = np.random.default_rng(1).normal(0, 10, (5000, 24))
+    table[:, 0] = np.arange(5000) % 256
+    table[:, 22] = 1.7e9 + np.arange(5000) / 250
+    np.savetxt(tmp_path / "BrainFlow.csv", table, delimiter="\t", fmt="%.6f")
+    line = refused(capsys, "score", "BrainFlow.csv", "--board", "muse_3")
+    assert "board 'muse_3' is unknown" in line
+
+
 def test_an_unknown_board_names_the_nearest(capsys):
     assert "source 'muse_3' is unknown" in (line := refused(capsys, "improv", "--source", "muse_3"))
     assert "muse_2" in line
