@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,7 +128,9 @@ class _Stage:
         signal = prepare(self.config, assemble.open_any_source(self.config, clock))
         if self.on_ready is not None:
             self.on_ready(player.info)
-        load = shipped_voices if self.voices is None else self.voices
+        # A player without real-time priority needs a core that no model takes from it.
+        threads = None if virtual or player.info.realtime else 1
+        load = partial(shipped_voices, threads) if self.voices is None else self.voices
         keeper = TakeKeeper(
             self.files,
             metre=str(setup.metre),

@@ -25,11 +25,11 @@ from brainmidi.types import Bar, Chunk, Source
 VoiceLoader = Callable[[], tuple[MelodyVoice, AccompanimentVoice]]
 
 
-def shipped_voices() -> tuple[MelodyVoice, AccompanimentVoice]:
-    """Load the shipped models."""
+def shipped_voices(threads: int | None = None) -> tuple[MelodyVoice, AccompanimentVoice]:
+    """Load the shipped models, to run on `threads` cores; on as many as TensorFlow likes by default."""
     from brainmidi.drivers.voices import load_voices
 
-    return load_voices()
+    return load_voices(threads=threads)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,10 @@ from brainmidi.types import Bar, MidiEvent
 #: Called as each bar begins, with the worst lateness, in ms, of the bar before where that was measured.
 OnBar = Callable[[Bar, float | None], None]
 
+#: Bars up to which a take is saved with every bar; a longer one takes a millisecond a bar to write and is saved every
+#: second bar from here, every third from twice as many, so that saving never holds up the composer.
+_LONG = 128
+
 
 @dataclass(frozen=True, slots=True)
 class TakeFiles:
@@ -60,7 +64,7 @@ class Take:
 
 
 class TakeKeeper:
-    """Keeps the bars that have begun; saves after every bar, since whatever happens next may end the process.
+    """Keeps the bars that have begun and saves as they do, since whatever happens next may end the process.
 
     Parameters
     ----------
@@ -73,7 +77,7 @@ class TakeKeeper:
     on_bar : callable or None
         Told of every bar that begins.
     autosave : bool
-        Whether to save after every bar, besides the end.
+        Whether to save with every bar (a long take: every few bars), besides the end.
     """
 
     def __init__(
@@ -112,7 +116,7 @@ class TakeKeeper:
         self.bars.append(bar)
         if self._on_bar is not None:
             self._on_bar(bar, lateness_before_ms)
-        if self._autosave:
+        if self._autosave and len(self.bars) % (1 + len(self.bars) // _LONG) == 0:
             self._write(self.bars, None, None)
 
     def close(
