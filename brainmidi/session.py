@@ -12,11 +12,11 @@ import numpy as np
 from brainmidi.errors import MusicError
 from brainmidi.music import ensemble, form
 from brainmidi.music.constraint import tones_by_step
-from brainmidi.music.coplayer import nearest, voicing
+from brainmidi.music.coplayer import chord_changes, held_chords, nearest
 from brainmidi.music.ensemble import BarPlan, Dynamics, PartRange
 from brainmidi.music.form import Role
 from brainmidi.music.harmony import Chord, Key, Metre, Progression
-from brainmidi.music.phrase import Anchor, transposed
+from brainmidi.music.phrase import Anchor, beat_of, joined, transposed
 from brainmidi.music.voices import AccompanimentVoice, Float32Array, MelodyVoice, VoiceState
 from brainmidi.types import PARTS, Bar, ControlFrame, Note, Phrase
 
@@ -253,18 +253,23 @@ class Session:
         setup = self.setup
         lower, upper = setup.ranges["accompaniment"], setup.ranges["melody"]
         level = (setup.dynamics.low + setup.dynamics.high) // 2 - 12
-        chord = tuple(note.pitch for note in self._last_notes(state, "accompaniment"))
+        tones = [now.transposed(setup.key.transposition) for now in self._plan(state.index).tones]
+        notes = list(
+            held_chords(
+                tones,
+                [note.pitch for note in self._last_notes(state, "accompaniment")],
+                start=0,
+                low=lower.low,
+                high=lower.high,
+                voices=min(3, setup.max_voices),
+                velocity=level,
+            )
+        )
         melody = self._last_notes(state, "melody")
         top = melody[-1].pitch if melody else (upper.low + upper.high) // 2
-        chords = self._chords(state.index)
-        ends = (*(beat for beat, _ in chords[1:]), setup.metre.length)
-        notes: list[Note] = []
-        for (beat, symbol), end in zip(chords, ends, strict=True):
-            tones = symbol.tones(setup.key)
-            chord = voicing(tones, chord, low=lower.low, high=lower.high, voices=min(3, setup.max_voices))
-            top = nearest(tones.chord, top, low=upper.low, high=upper.high)
-            notes.extend(Note(beat, end - beat, pitch, level, "accompaniment") for pitch in chord)
-            notes.append(Note(beat, end - beat, top, level, "melody"))
+        for step, end, now in chord_changes(tones):
+            top = nearest(now.chord, top, low=upper.low, high=upper.high)
+            notes.append(Note(beat_of(step), beat_of(end - step), top, level, "melody"))
         last = state.last
         return Bar(
             index=state.index,
@@ -297,7 +302,7 @@ class Session:
         starts = form.is_phrase_start(bar.index)
         theme = state.theme
         if not starts and state.first is not None and (form.states_theme(bar.index) or theme is None):
-            theme = ensemble.two_bar_theme(state.first, line)
+            theme = joined(state.first, line)
         return SessionState(
             index=bar.index + 1,
             start=bar.end,

@@ -37,9 +37,16 @@ def tones_by_step(chords: Sequence[tuple[Fraction, Chord]], key: Key, metre: Met
     return tuple(found)
 
 
-def landing_step(role: Role, metre: Metre) -> int | None:
-    """Return the step on which a bar comes to rest: the middle at a cadence, the downbeat at the end."""
-    return {Role.OPEN: None, Role.CADENCE: metre.middle, Role.FINAL: 0}[role]
+def landing_step(role: Role, metre: Metre, tones: Sequence[Tones]) -> int | None:
+    """Return the step on which a bar comes to rest, None where it does not.
+
+    At a cadence that is the middle of the bar or, where the bar's last chord comes later, with that chord; at the end
+    it is the downbeat.
+    """
+    if role is Role.OPEN:
+        return None
+    changes = (step for step in range(1, len(tones)) if tones[step] != tones[step - 1])
+    return max(changes, default=0) if role is Role.FINAL else max((metre.middle, *changes))
 
 
 def rest_tones(tones: Tones, role: Role) -> frozenset[int]:
@@ -84,7 +91,7 @@ def melody_bar(
         pitch_bias[step, allowed] = (pull - _REACH * reach**2)[allowed]
     onset_bias = _ACCENT * (weights - 0.35) + _DENSITY * (density - 0.5) * (1.25 - weights)
     onset_bias = onset_bias.astype(np.float32)
-    landing = landing_step(role, metre)
+    landing = landing_step(role, metre, tones)
     if landing is not None:
         onset_bias[landing] = _LANDING
         onset_bias[landing + 1 :] = -np.inf
@@ -146,7 +153,7 @@ def accompaniment_bar(
         pitch_bias[step, allowed] = bias[allowed]
     onset_bias = 3.0 * (weights - 0.7) + 0.5 * _DENSITY * (density - 0.5) * (1.25 - weights)
     onset_bias = onset_bias.astype(np.float32)
-    landing = landing_step(role, metre)
+    landing = landing_step(role, metre, tones)
     if landing is not None:
         onset_bias[landing] = _LANDING
         onset_bias[landing + 1 :] = -np.inf

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brainmidi.music.harmony import Tones
+from brainmidi.music.phrase import beat_of
+from brainmidi.types import Note
 
 
 def voicing(tones: Tones, before: Sequence[int], *, low: int, high: int, voices: int = 3) -> tuple[int, ...]:
@@ -49,6 +51,26 @@ def voicing(tones: Tones, before: Sequence[int], *, low: int, high: int, voices:
         options = [pitch for pitch in options if pitch not in chosen] or options
         chosen.append(min(options, key=cost))
     return tuple(sorted(set(chosen)))
+
+
+def chord_changes(tones: Sequence[Tones], start: int = 0) -> list[tuple[int, int, Tones]]:
+    """Return (first step, step after the last, tones) of each chord from step `start` of a bar on."""
+    changes = [start, *(step for step in range(start + 1, len(tones)) if tones[step] != tones[step - 1])]
+    return [(step, end, tones[step]) for step, end in zip(changes, [*changes[1:], len(tones)], strict=True)]
+
+
+def held_chords(
+    tones: Sequence[Tones], before: Sequence[int], *, start: int, low: int, high: int, voices: int, velocity: int
+) -> tuple[Note, ...]:
+    """Return the chords of a bar from step `start` on, each held until the next, led from the pitches `before`.
+
+    `tones` are those of every sixteenth step of the bar; the other parameters are those of :func:`voicing`.
+    """
+    notes: list[Note] = []
+    for step, end, chord in chord_changes(tones, start):
+        before = voicing(chord, before, low=low, high=high, voices=voices)
+        notes += [Note(beat_of(step), beat_of(end - step), pitch, velocity, "accompaniment") for pitch in before]
+    return tuple(notes)
 
 
 def nearest(classes: frozenset[int], pitch: int, *, low: int, high: int) -> int:

@@ -7,19 +7,19 @@ a model trained on tunes in C serves every key.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from brainmidi.music import constraint as tables
 from brainmidi.music import form
 from brainmidi.music.conform import conformed, dynamics, landed, with_dynamics
-from brainmidi.music.coplayer import voicing
+from brainmidi.music.coplayer import held_chords
 from brainmidi.music.form import Role
 from brainmidi.music.harmony import Key, Metre, Tones
-from brainmidi.music.phrase import MODEL_LENGTH, beat_of, excerpt, joined, padded
+from brainmidi.music.phrase import MODEL_LENGTH, beat_of, excerpt, padded
 from brainmidi.music.voices import AccompanimentVoice, Constraint, Float32Array, MelodyVoice, VoiceState
-from brainmidi.types import Note, Phrase
+from brainmidi.types import Phrase
 
 __all__ = ["AccompanimentVoice", "BarPlan", "Constraint", "Dynamics", "MelodyVoice", "PartRange", "VoiceState"]
 __all__ += ["accompaniment", "melody"]
@@ -132,7 +132,7 @@ def melody(
     sung = voice.decode(z, tables.two_bars(rows[0], rows[1]), temperature, rng, prefix)
     bar = excerpt(sung, _HALF_MODEL if second else beat_of(0), metre.length)
     bar = conformed(bar, row, plan.tones, monophonic=True, voices=1)
-    landing = tables.landing_step(plan.role, metre)
+    landing = tables.landing_step(plan.role, metre, plan.tones)
     if landing is not None:
         near = first.notes[-1].pitch if first is not None and first.notes else round(centre)
         rest = tables.rest_tones(plan.tones[landing], plan.role)
@@ -180,30 +180,21 @@ def accompaniment(
     rng = form.generator(seed, plan.index, form.ACCOMPANIMENT)
     state, played = voice.continue_bar(state, melody_bar, row, temperature, velocities, rng, max_voices)
     bar = conformed(excerpt(played, beat_of(0), metre.length), row, plan.tones, monophonic=False, voices=max_voices)
-    landing = tables.landing_step(plan.role, metre)
-    at = 0 if landing is None else landing
-    missing = not bar.notes if landing is None else all(note.start != beat_of(at) for note in bar)
-    if missing:
-        lead = [note.pitch for note in bar] or list(before)
-        chord = voicing(plan.tones[at], lead, low=pitch_range.low, high=pitch_range.high, voices=min(3, max_voices))
-        struck = tuple(
-            Note(beat_of(at), metre.length - beat_of(at), pitch, round(float(velocities[at])), "accompaniment")
-            for pitch in chord
+    landing = tables.landing_step(plan.role, metre, plan.tones)
+    at = landing or 0
+    kept = excerpt(bar, beat_of(0), beat_of(at)).notes if at else ()
+    if not bar.notes or (landing is not None and all(note.start != beat_of(at) for note in bar)):
+        struck = held_chords(
+            plan.tones,
+            [note.pitch for note in bar] or list(before),
+            start=at,
+            low=pitch_range.low,
+            high=pitch_range.high,
+            voices=min(3, max_voices),
+            velocity=round(float(velocities[at])),
         )
-        kept = excerpt(bar, beat_of(0), beat_of(at)).notes if at else ()
         bar = Phrase((*kept, *struck), metre.length)
     elif landing is not None:
-        notes = tuple(note for note in bar if note.start < beat_of(at))
-        close = tuple(
-            Note(note.start, metre.length - note.start, note.pitch, note.velocity, note.part)
-            for note in bar
-            if note.start == beat_of(at)
-        )
-        kept = excerpt(Phrase(notes, metre.length), beat_of(0), beat_of(at)).notes if at else ()
+        close = (replace(note, length=bar.length - note.start) for note in bar if note.start == beat_of(at))
         bar = Phrase((*kept, *close), metre.length)
     return state, bar
-
-
-def two_bar_theme(first: Phrase, second: Phrase) -> Phrase:
-    """Return the phrase that later phrases of the form recall."""
-    return joined(first, second)
