@@ -18,7 +18,7 @@ from brainmidi.music.voices import Constraint, Float32Array
 from brainmidi.types import Phrase
 
 # Log-odds, set by ear and by the law that a bias persuades while only -inf forbids.
-_CHORD_PULL = 1.2  # towards chord tones on a downbeat
+_CHORD_PULL = 1.5  # towards chord tones on a downbeat
 _TENSION_PUSH = 0.6  # away from other scale tones on a downbeat
 _ACCENT = 0.7  # onsets on strong steps against weak ones
 _DENSITY = 6.0  # onsets from a density knob at 0 to one at 1, on the weakest steps
@@ -26,6 +26,7 @@ _COMFORT = 5  # semitones from the register's centre that cost nothing
 _REACH = 0.05  # cost of each semitone squared beyond that
 _LANDING = 6.0  # an onset where a cadence wants one
 _MEMORY = 1.2  # what the theme did, when it comes back
+_JARRING = -0.3  # a tone with less than this does not fit where it stands
 
 
 def tones_by_step(chords: Sequence[tuple[Fraction, Chord]], key: Key, metre: Metre) -> tuple[Tones, ...]:
@@ -110,7 +111,9 @@ def recalled(constraint: Constraint, theme: Phrase) -> Constraint:
         if step in begun:
             onset_bias[step] += _MEMORY
             distance = np.abs(np.arange(128) - begun[step])
-            pitch_bias[step] += np.where(distance == 0, _MEMORY, np.where(distance <= 2, _MEMORY / 2, 0.0))
+            closeness = np.where(distance == 0, _MEMORY, np.where(distance <= 2, _MEMORY / 2, 0.0))
+            # The harmony may have changed under the theme: what jars with it now is not asked for again.
+            pitch_bias[step] += np.where(pitch_bias[step] > _JARRING, closeness, 0.0)
         else:
             onset_bias[step] -= _MEMORY / 2
     return Constraint(pitch_bias, onset_bias)

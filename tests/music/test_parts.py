@@ -63,6 +63,14 @@ def test_a_theme_is_leant_on_and_forbids_nothing():
     assert leaning.allowed(4) == row.allowed(4)
 
 
+def test_a_tone_of_the_theme_that_jars_with_the_new_chord_is_not_asked_for():
+    _, row = bar_constraint()
+    theme = Phrase((Note(Fraction(0), Fraction(1), 71), Note(Fraction(2), Fraction(1), 72)), Fraction(4))
+    leaning = tables.recalled(row, theme)
+    assert leaning.pitch_bias[0, 71] == row.pitch_bias[0, 71]
+    assert leaning.pitch_bias[8, 72] > row.pitch_bias[8, 72] + 1
+
+
 def test_the_models_steps_beyond_a_short_bar_stay_silent():
     _, row = bar_constraint(metre=Metre(3, 4))
     both = tables.two_bars(row, row)
