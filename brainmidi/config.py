@@ -172,11 +172,11 @@ with warnings.catch_warnings():
         """``[map]``: one time constant, and a table for each knob; a knob whose feature is "none" rests at 0.5."""
 
         time_constant_s: float = Field(1.5, ge=0, le=60, description="0..60 seconds")
-        latent_mix: KnobTable = KnobTable(feature="alpha.posterior", invert=True, low=-2.5, high=2.5)
-        temperature: KnobTable = KnobTable(feature="engagement", low=-3.0, high=3.0)
-        density: KnobTable = KnobTable(feature="engagement", low=-2.5, high=2.5)
-        velocity: KnobTable = KnobTable(feature="beta", low=-2.5, high=2.5)
-        tempo: KnobTable = KnobTable(feature="alpha.posterior", invert=True, low=-4.0, high=4.0)
+        latent_mix: KnobTable = KnobTable(feature="alpha.posterior", invert=True, low=-4.0, high=4.0)
+        temperature: KnobTable = KnobTable(feature="engagement", low=-4.0, high=4.0)
+        density: KnobTable = KnobTable(feature="engagement", low=-4.0, high=4.0)
+        velocity: KnobTable = KnobTable(feature="beta", low=-3.0, high=3.0)
+        tempo: KnobTable = KnobTable(feature="alpha.posterior", invert=True, low=-5.0, high=5.0)
         register: KnobTable = KnobTable(feature="gamma", low=-4.0, high=4.0)
 
         def knobs(self) -> dict[str, KnobTable]:

@@ -165,9 +165,10 @@ class ErpEstimate:
     Parameters
     ----------
     amplitude_uv : float
-        Target-minus-non-target mean amplitude in the response window at `channel`, in microvolts (signed).
+        Target-minus-non-target mean amplitude in the clearest slice of the response window at `channel`, in
+        microvolts (signed).
     confidence : float
-        0..1: one minus the p-value, corrected for the number of channels looked at.
+        0..1: one minus the p-value, corrected for the number of channels and slices looked at.
     channel : str
         Channel with the clearest difference.
     n_target, n_nontarget : int

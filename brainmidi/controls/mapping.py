@@ -110,11 +110,11 @@ class ControlMap:
 #: Calm (alpha up) is the calm corner: lower, sparser, softer, slower, surer; active (beta over alpha) is the other.
 DEFAULT_MAP = ControlMap(
     knobs={
-        "latent_mix": KnobRule("alpha.posterior", invert=True, low=-2.5, high=2.5),
-        "temperature": KnobRule("engagement", low=-3.0, high=3.0),
-        "density": KnobRule("engagement", low=-2.5, high=2.5),
-        "velocity": KnobRule("beta", low=-2.5, high=2.5),
-        "tempo": KnobRule("alpha.posterior", invert=True, low=-4.0, high=4.0),
+        "latent_mix": KnobRule("alpha.posterior", invert=True, low=-4.0, high=4.0),
+        "temperature": KnobRule("engagement", low=-4.0, high=4.0),
+        "density": KnobRule("engagement", low=-4.0, high=4.0),
+        "velocity": KnobRule("beta", low=-3.0, high=3.0),
+        "tempo": KnobRule("alpha.posterior", invert=True, low=-5.0, high=5.0),
         "register": KnobRule("gamma", low=-4.0, high=4.0),
     },
     events=(EventRule("erp.target.confidence", threshold=0.95, refractory_s=4.0, hysteresis=0.15),),
