@@ -20,6 +20,9 @@ from brainmidi.types import PARTS, Bar, Note, Phrase
 
 #: Steps of the grid in a beat.
 STEPS_PER_BEAT = 4
+
+#: A change of tempo smaller than this share is played and saved but not printed: it would only clutter the page.
+NOTICEABLE = 0.04
 #: Lengths in steps that one note head can show: sixteenth to whole note, plain or dotted.
 _HEADS = (16, 12, 8, 6, 4, 3, 2, 1)
 _LETTERS = "FCGDAEB"
@@ -230,14 +233,15 @@ def _insert_signs(measure: Any, bar: Bar, shown: dict[str, object]) -> None:
     """Put above `measure` what has changed since it was last `shown`: tempo, anchor, chords."""
     from music21 import expressions, tempo
 
-    bpm = round(bar.tempo_bpm)
-    if shown.get("tempo") != bpm:
-        measure.insert(0, tempo.MetronomeMark(number=bpm, referent=1))
+    last = shown.get("tempo")
+    if not isinstance(last, float) or abs(bar.tempo_bpm - last) >= NOTICEABLE * last:
+        measure.insert(0, tempo.MetronomeMark(number=round(bar.tempo_bpm), referent=1))
+        shown["tempo"] = bar.tempo_bpm
     if shown.get("anchor") != bar.anchor:
         text = expressions.TextExpression(bar.anchor)
         text.placement = "above"
         measure.insert(0, text)
-    shown.update(tempo=bpm, anchor=bar.anchor)
+    shown["anchor"] = bar.anchor
     for beat, symbol in bar.chords:
         if shown.get("chord") != symbol:
             measure.insert(beat, _chord_symbol(symbol))
