@@ -30,7 +30,7 @@ ACTIVE_ONSETS = range(14, 22)
 #: Mean MIDI pitch of a corner: comfortable for a singing lead.
 MEAN_PITCH = (65.0, 77.0)
 BATCH = 256
-#: Corners are chosen from this many phrases that the model gives back best.
+#: Corners are chosen from this many phrases that the model gives back best, and those that come back as well.
 BEST_KNOWN = 80
 
 
@@ -61,7 +61,8 @@ def choose(model: MusicVae, pieces: list[Piece], n_anchors: int) -> list[tuple[C
             raise ModelError(
                 f"{len(corners)} phrases are fit to be corners, {BEST_KNOWN} are needed; read more collections"
             )
-        sides.append(_far_apart(corners[:BEST_KNOWN], n_anchors))
+        worst = corners[BEST_KNOWN - 1].given_back
+        sides.append(_far_apart([corner for corner in corners if corner.given_back >= worst], n_anchors))
     calm, active = sides
     # Partners lie close to each other: the way between them is then one melody growing busier, not two.
     pairs = []
