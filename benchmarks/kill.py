@@ -1,10 +1,11 @@
 """Kill the composer again and again: a receiver never keeps an open note, and this says how soon it is silent.
 
-    python benchmarks/kill.py [--kills 20] [--seed 0]
+    python benchmarks/kill.py [--kills 20] [--seed 0] [--program]
 
-A JACK dummy server, `jack_midi_dump` as the receiver, and a light composer that autosaves, ended in turn by SIGTERM,
-SIGKILL and SIGSEGV at a random moment of the take. The receiver must end without an open note (note-offs alone count)
-and the .mid saved so far must be readable. Exits with 1 where one did not.
+A JACK dummy server, `jack_midi_dump` as the receiver, and a light composer that autosaves (with --program, `brainmidi
+improv` itself with the shipped models), ended in turn by SIGTERM, SIGKILL and SIGSEGV at a random moment of the take.
+The receiver must end without an open note (note-offs alone count) and the .mid saved so far must be readable. Exits
+with 1 where one did not.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "midi"))
 
-from midi_jack import Composer, JackServer, Spy, missing_jack, open_notes
+from midi_jack import Composer, JackServer, Program, Spy, missing_jack, open_notes
 
 from brainmidi.errors import MidiError
 from brainmidi.midi.clock import MonotonicClock
@@ -29,13 +30,16 @@ SIGNALS = (signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV)
 LAST = (0xB1, 120, 0)
 
 
-def kill_once(server: JackServer, path: Path, number: signal.Signals, seed: int) -> tuple[int, int, float]:
+def kill_once(
+    server: JackServer, path: Path, number: signal.Signals, seed: int, *, program: bool
+) -> tuple[int, int, float]:
     """Return the receiver's open notes, the saved file's messages (-1 if unreadable) and the ms until it was silent."""
     clock, spy = MonotonicClock(), Spy(server)
-    composer = Composer(server, path, 16, seed)
+    composer = Program(server, path, 64, seed) if program else Composer(server, path, 16, seed)
     try:
-        spy.listen()
-        composer.go()
+        if isinstance(composer, Composer):
+            spy.listen()
+            composer.go()
         spy.next()
         clock.sleep_until(clock.now_s() + random.Random(seed).uniform(0.0, 4.0))
         killed_s = clock.now_s()
@@ -60,6 +64,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--program", action="store_true", help="kill brainmidi improv itself")
     options = parser.parse_args()
     reason = missing_jack()
     if reason is not None:
@@ -71,7 +76,9 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             for place in range(options.kills):
                 number = SIGNALS[place % len(SIGNALS)]
-                row = kill_once(server, Path(folder) / f"take{place}.mid", number, options.seed + place)
+                row = kill_once(
+                    server, Path(folder) / f"take{place}.mid", number, options.seed + place, program=options.program
+                )
                 print(f"{number.name}: {row[0]} open notes, {row[1]} messages saved, silent after {row[2]:.0f} ms")
                 rows.append(row)
     finally:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,7 +81,7 @@ class Spy:
     def next(self) -> tuple[int, ...]:
         """Return the next message that arrives."""
         while b"\n" not in self.pending:
-            ready, _, _ = select.select([self.process.stdout], [], [], 20.0)
+            ready, _, _ = select.select([self.process.stdout], [], [], 60.0)
             assert ready, f"nothing arrives after {len(self.received)} messages"
             piece = os.read(self.process.stdout.fileno(), 4096)
             assert piece, "jack_midi_dump ended"
@@ -143,6 +144,29 @@ class Composer:
         self.process.kill()
         self.process.wait(20)
         self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class Program:
+    """``brainmidi improv`` itself, with the shipped models, playing to the spy's port."""
+
+    def __init__(self, server: JackServer, path: Path, n_bars: int, seed: int) -> None:
+        command = [sys.executable, "-m", "brainmidi", "improv", "--bars", str(n_bars), "--seed", str(seed)]
+        command += ["--tempo", "200", "--port", SPY, "-o", str(path), "--ui", "none"]
+        self.server = server
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, env=package_path(server.everything()), text=True
+        )
+
+    def await_player(self, timeout_s: float = 10.0) -> None:
+        """Wait until the player's port has gone."""
+        deadline = time.monotonic() + timeout_s
+        while any(port.startswith("brainmidi:") for port in self.server.run("jack_lsp").split()):
+            assert time.monotonic() < deadline, f"the player outlives its composer by {timeout_s} s"
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait(20)
         self.process.stdout.close()
 
 

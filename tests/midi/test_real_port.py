@@ -6,7 +6,7 @@ import random
 import signal
 
 import pytest
-from midi_jack import Composer, open_notes
+from midi_jack import Composer, Program, open_notes
 
 from brainmidi.midi.files import read_events
 from brainmidi.midi.link import PlayerProcess
@@ -35,6 +35,23 @@ def test_a_receiver_gets_exactly_the_events_of_the_saved_file_in_order(jack_serv
     assert received == [event.data for event in read_events(path)]
     assert sum(data[0] & 0xF0 == 0x90 for data in received) > 10, "too little was played to show anything"
     assert open_notes(received) == set()
+
+
+@pytest.mark.models
+def test_a_receiver_gets_exactly_what_improv_saves_with_the_shipped_models(jack_server, spy, tmp_path):
+    path = tmp_path / "take.mid"
+    program = Program(jack_server, path, n_bars=4, seed=1)
+    try:
+        summary, _ = program.process.communicate(timeout=120)
+        program.await_player()
+    finally:
+        program.close()
+    received = spy.read_to_the_end()
+    assert program.process.returncode == 0
+    assert received == [event.data for event in read_events(path)]
+    assert {data[0] for data in received if data[0] & 0xF0 == 0x90} == {0x90, 0x91}, "both parts play"
+    assert open_notes(received) == set()
+    assert "first note" in summary
 
 
 @pytest.mark.parametrize(
