@@ -1,1 +1,1 @@
-"""Phrases to tokens and back; the only room that imports note_seq."""
+"""Phrases to tokens and back, in the event classes of note_seq, whose own reading of them the tests compare with."""

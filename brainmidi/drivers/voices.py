@@ -11,6 +11,7 @@ import numpy as np
 from brainmidi.codec import melody as melody_codec
 from brainmidi.codec import performance as codec
 from brainmidi.drivers.barwriter import BarWriter
+from brainmidi.errors import ModelError
 from brainmidi.models import latent, sampling
 from brainmidi.models.checkpoint import find_checkpoint
 from brainmidi.music.phrase import Anchor, anchors_from_json
@@ -157,6 +158,16 @@ def load_voices(
 
 
 def load_anchors(melody: str = MELODY_CHECKPOINT) -> tuple[Anchor, ...]:
-    """Return the anchors that ship with a melody checkpoint."""
+    """Return the anchors that ship with a melody checkpoint.
+
+    Raises
+    ------
+    ModelError
+        If the checkpoint has none.
+    """
     path: Path = find_checkpoint(melody) / ANCHORS_FILE
-    return anchors_from_json(path.read_text())
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}); install the checkpoint again") from None
+    return anchors_from_json(text)

@@ -11,7 +11,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from brainmidi.codec.melody import FIRST_PITCH_CLASS
-from brainmidi.models.checkpoint import find_checkpoint, put_weights, read_config, read_weights
+from brainmidi.models.checkpoint import find_checkpoint, put_weights, read_sizes, read_weights
 from brainmidi.models.musicvae import MusicVae, MusicVaeConfig
 from brainmidi.training import melodies
 from brainmidi.training.corpora import load_pieces
@@ -23,8 +23,7 @@ BATCH = 256
 
 def load_model(folder: Path) -> MusicVae:
     """Return the Keras model of a checkpoint, on whichever back end Keras runs."""
-    config = read_config(folder)
-    model = MusicVae(MusicVaeConfig.from_json({k: v for k, v in config.items() if k not in ("kind", "name")}))
+    model = MusicVae(read_sizes(folder, "musicvae", MusicVaeConfig.from_json))
     put_weights(model, read_weights(folder))
     return model
 

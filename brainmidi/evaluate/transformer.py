@@ -11,7 +11,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from brainmidi.codec import performance
-from brainmidi.models.checkpoint import find_checkpoint, put_weights, read_config, read_weights
+from brainmidi.models.checkpoint import find_checkpoint, put_weights, read_sizes, read_weights
 from brainmidi.models.transformer import MusicTransformer, TransformerConfig
 from brainmidi.training.corpora import load_pieces
 from brainmidi.training.performances import held_out, performances
@@ -21,8 +21,7 @@ BATCH = 8
 
 def load_model(folder: Path) -> MusicTransformer:
     """Return the Keras model of a checkpoint, on whichever back end Keras runs."""
-    config = read_config(folder)
-    model = MusicTransformer(TransformerConfig(**{k: v for k, v in config.items() if k not in ("kind", "name")}))
+    model = MusicTransformer(read_sizes(folder, "transformer", TransformerConfig.from_json))
     put_weights(model, read_weights(folder))
     return model
 

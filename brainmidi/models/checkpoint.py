@@ -6,8 +6,9 @@ import importlib.util
 import json
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from brainmidi.errors import ModelError
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.npz"
+Sizes = TypeVar("Sizes")
 
 
 def checkpoints_root() -> Path:
@@ -56,15 +58,39 @@ def save_weights(folder: Path, config: dict[str, Any], weights: dict[str, NDArra
     (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n")
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return what ``config.json`` holds."""
+def read_config(folder: Path, kind: str | None = None) -> dict[str, Any]:
+    """Return what ``config.json`` holds.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the checkpoint.
+    kind : str, optional
+        The kind of model that it has to be.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged, or of another kind.
+    """
     try:
         config = json.loads((folder / CONFIG_FILE).read_text())
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder / CONFIG_FILE} cannot be read ({error}); install the checkpoint again") from None
-    if not isinstance(config, dict) or "kind" not in config:
+    if not isinstance(config, dict) or not {"kind", "name"} <= config.keys():
         raise ModelError(f"{folder / CONFIG_FILE} names no kind of model; install the checkpoint again")
+    if kind is not None and config["kind"] != kind:
+        raise ModelError(f"checkpoint {folder.name} is a {config['kind']}, a {kind} is needed; name one of that kind")
     return config
+
+
+def read_sizes(folder: Path, kind: str, config_type: Callable[[dict[str, Any]], Sizes]) -> Sizes:
+    """Return a checkpoint's sizes, made by `config_type` (a ``from_json``) of all but its kind and name."""
+    config = read_config(folder, kind)
+    try:
+        return config_type({key: value for key, value in config.items() if key not in ("kind", "name")})
+    except (TypeError, KeyError) as error:
+        raise ModelError(f"{folder / CONFIG_FILE} does not fit ({error}); install the checkpoint again") from None
 
 
 def read_weights(folder: Path) -> dict[str, NDArray[np.float32]]:

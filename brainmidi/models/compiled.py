@@ -18,7 +18,6 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-
 @contextmanager
 def _without_load_notes() -> Iterator[None]:
     """Hold back what native code writes to stderr while it loads, and pass on what is more than a note.
@@ -46,7 +45,7 @@ with _without_load_notes():
 
 # These load Keras too, and so come after the block that keeps it quiet.
 from brainmidi.errors import ModelError  # noqa: E402
-from brainmidi.models.checkpoint import put_weights, read_config, read_weights  # noqa: E402
+from brainmidi.models.checkpoint import put_weights, read_sizes, read_weights  # noqa: E402
 from brainmidi.models.musicvae import MusicVae, MusicVaeConfig  # noqa: E402
 from brainmidi.models.transformer import MusicTransformer, TransformerConfig  # noqa: E402
 
@@ -63,16 +62,11 @@ def use_threads(threads: int) -> None:
         return  # Already running: the threads that it has are the ones it keeps.
 
 
-def _load(folder: Path, kind: str) -> dict[str, Any]:
+def _check_back_end() -> None:
     if keras.backend.backend() != "tensorflow":
         raise ModelError(
             f"Keras runs on {keras.backend.backend()!r}, playing needs 'tensorflow'; unset KERAS_BACKEND and restart"
         )
-    config = read_config(folder)
-    if config.pop("kind") != kind:
-        raise ModelError(f"{folder} holds no {kind}; name a checkpoint of that kind")
-    config.pop("name")
-    return config
 
 
 class CompiledMusicVae:
@@ -85,7 +79,8 @@ class CompiledMusicVae:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.config = MusicVaeConfig.from_json(_load(folder, "musicvae"))
+        _check_back_end()
+        self.config = read_sizes(folder, "musicvae", MusicVaeConfig.from_json)
         self.model = MusicVae(self.config)
         put_weights(self.model, read_weights(folder))
         t, c, z = self.config.n_steps, self.config.n_classes, self.config.latent_size
@@ -130,7 +125,8 @@ class CompiledTransformer:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.config = TransformerConfig(**_load(folder, "transformer"))
+        _check_back_end()
+        self.config = read_sizes(folder, "transformer", TransformerConfig.from_json)
         self.model = MusicTransformer(self.config)
         put_weights(self.model, read_weights(folder))
         self._empty = self.model.empty_cache()

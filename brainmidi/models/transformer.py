@@ -48,6 +48,11 @@ class TransformerConfig:
         """Return plain values for ``config.json``."""
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> TransformerConfig:
+        """Return the configuration that :meth:`to_json` wrote."""
+        return cls(**values)
+
 
 class RelativeAttention(keras.layers.Layer):
     """Multi-head causal attention with one learned vector for each head and distance."""

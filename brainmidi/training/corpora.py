@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -64,6 +64,19 @@ def split_of(name: str) -> str:
     """Return the split (90 % train, 5 % validation, 5 % test) that a piece's name hashes to."""
     bucket = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % 100
     return "validation" if bucket < 5 else "test" if bucket < 10 else "train"
+
+
+def need_pieces(splits: Mapping[str, Sequence[object]], what: str) -> None:
+    """Refuse data in which a split is empty.
+
+    Raises
+    ------
+    ConfigError
+        Naming the split; `what` says what pieces must be to count.
+    """
+    for name, rows in splits.items():
+        if not rows:
+            raise ConfigError(f"0 pieces {what} are in the {name} split, 1 is needed; add a collection")
 
 
 def load_pieces(collections: tuple[str, ...], cache: Path) -> list[Piece]:

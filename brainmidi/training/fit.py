@@ -13,6 +13,29 @@ import numpy as np
 from brainmidi.models.checkpoint import save_weights, weights_of
 
 
+class SeededBatches(keras.utils.PyDataset):
+    """Batches that depend on seed and epoch alone, so that a resumed run goes on with those it would have had.
+
+    Parameters
+    ----------
+    seed : int
+        Of every epoch's order.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+        self.epoch = 0
+
+    def start_at(self, epoch: int) -> None:
+        """Make the batches those of `epoch`, from 0."""
+        self.epoch = epoch
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next epoch."""
+        self.start_at(self.epoch + 1)
+
+
 class Budget(keras.callbacks.Callback):
     """Stop after `minutes` of training, so that a recipe ends when it says; earlier sessions of a resumed run count."""
 
@@ -20,7 +43,8 @@ class Budget(keras.callbacks.Callback):
         super().__init__()
         self.limit_s = minutes * 60
         self.state = state
-        self.before_s = float(json.loads(state.read_text())["seconds"]) if state.exists() else 0.0
+        before = json.loads(state.read_text()) if state.exists() else {"seconds": 0.0, "epoch": 0}
+        self.before_s, self.epoch = float(before["seconds"]), int(before["epoch"])
         self.began_s = 0.0
 
     @property
@@ -56,7 +80,7 @@ class TimedDecay(keras.callbacks.Callback):
 
 def run(
     model: keras.Model,
-    train: keras.utils.PyDataset,
+    train: SeededBatches,
     validation: tuple[Any, ...],
     *,
     config: dict[str, Any],
@@ -73,7 +97,7 @@ def run(
     ----------
     model : keras.Model
         Compiled with an optimizer that keeps an average (``use_ema=True``).
-    train : keras.utils.PyDataset
+    train : SeededBatches
         Training batches; an "epoch" is one pass over it.
     validation : tuple of arrays
         Inputs and targets.
@@ -89,6 +113,7 @@ def run(
     """
     work.mkdir(parents=True, exist_ok=True)
     budget = Budget(minutes, work / "budget.json")
+    train.start_at(budget.epoch)
     history = model.fit(
         train,
         validation_data=validation,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainmidi.codec import melody
-from brainmidi.training.corpora import Piece
+from brainmidi.training.corpora import Piece, need_pieces
 from brainmidi.types import Note, Phrase
 
 #: Time signatures that make 4/4 bars, with the factor that stretches them to quarter-note beats of a 4/4 bar.
@@ -88,6 +88,7 @@ def dataset(pieces: list[Piece]) -> dict[str, NDArray[np.uint8]]:
     rows: dict[str, list[NDArray[np.uint8]]] = {"train": [], "validation": [], "test": []}
     for piece in pieces:
         rows[piece.split].extend(windows(piece))
+    need_pieces(rows, "of two bars in 4/4, 2/2 or 2/4")
     unique = {name: np.unique(np.stack(found), axis=0) for name, found in rows.items()}
     seen = {row.tobytes() for row in unique["train"]}
     return {

@@ -32,17 +32,18 @@ SAMPLING_K = 1100.0
 N_ANCHORS = 6
 
 
-class Batches(keras.utils.PyDataset):
-    """Shuffled batches of phrases, the same for the same seed and epoch."""
+class Batches(fit.SeededBatches):
+    """Shuffled batches of phrases."""
 
     def __init__(self, phrases: NDArray[np.uint8], batch_size: int, seed: int) -> None:
-        super().__init__()
-        self.phrases, self.batch_size, self.seed = phrases, batch_size, seed
-        self.epoch = 0
-        self._shuffle()
+        super().__init__(seed)
+        self.phrases, self.batch_size = phrases, batch_size
+        self.start_at(0)
 
-    def _shuffle(self) -> None:
-        self.order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.phrases))
+    def start_at(self, epoch: int) -> None:
+        """Draw the order of `epoch`."""
+        super().start_at(epoch)
+        self.order = np.random.default_rng((self.seed, epoch)).permutation(len(self.phrases))
 
     def __len__(self) -> int:
         return len(self.phrases) // self.batch_size
@@ -51,11 +52,6 @@ class Batches(keras.utils.PyDataset):
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         tokens = self.phrases[rows].astype(np.int32)
         return tokens, tokens
-
-    def on_epoch_end(self) -> None:
-        """Draw the next epoch's order."""
-        self.epoch += 1
-        self._shuffle()
 
 
 class ScheduledSampling(keras.callbacks.Callback):
@@ -91,7 +87,7 @@ def train(
         model,
         Batches(data["train"], BATCH_SIZE, seed),
         (held_out, held_out),
-        config={"kind": "musicvae", "name": name, **CONFIGS[name].to_json()},
+        config={"kind": "musicvae", "name": name, **config.to_json()},
         out=out,
         work=work,
         minutes=minutes,
@@ -120,7 +116,7 @@ def finish(
             "`anchors.json` holds the calm and active phrases between which it moves, all from the tunes below."
         ),
         collections=collections,
-        command=f"KERAS_BACKEND={training['backend']} brainmidi train musicvae --out {out.name} --minutes {minutes:g} "
+        command=f"KERAS_BACKEND={training['backend']} brainmidi train musicvae --out {name} --minutes {minutes:g} "
         f"--seed {seed}{chosen}",
         training=training,
         figures=figures,

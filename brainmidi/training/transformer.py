@@ -19,20 +19,20 @@ from brainmidi.evaluate.transformer import evaluate
 from brainmidi.models.transformer import MusicTransformer, TransformerConfig
 from brainmidi.training import fit
 from brainmidi.training.cards import write_card
-from brainmidi.training.corpora import load_pieces
-from brainmidi.training.performances import Performance, held_out, performances, transposed, window
+from brainmidi.training.corpora import load_pieces, need_pieces
+from brainmidi.training.performances import MIN_PARTS, Performance, held_out, performances, transposed, window
 
 PEAK_RATE = 1e-3
 BATCH_SIZE = 8
 BATCHES_PER_EPOCH = 150
 
 
-class Windows(keras.utils.PyDataset):
-    """Random windows of random pieces, the same for the same seed and epoch."""
+class Windows(fit.SeededBatches):
+    """Random windows of random pieces."""
 
     def __init__(self, pieces: list[Performance], length: int, seed: int) -> None:
-        super().__init__()
-        self.pieces, self.length, self.seed, self.epoch = pieces, length, seed, 0
+        super().__init__(seed)
+        self.pieces, self.length = pieces, length
         weights = np.array([len(piece.tokens) for piece in pieces], dtype=np.float64)
         self.share = weights / weights.sum()
 
@@ -52,10 +52,6 @@ class Windows(keras.utils.PyDataset):
         starts = piece.bar_indices[piece.bar_indices < last]
         return window(tokens, int(rng.choice(starts)), self.length + 1)
 
-    def on_epoch_end(self) -> None:
-        """Draw other windows next time."""
-        self.epoch += 1
-
 
 def train(
     out: Path,
@@ -72,6 +68,7 @@ def train(
     splits: dict[str, list[Performance]] = {"train": [], "validation": [], "test": []}
     for piece in load_pieces(collections, cache):
         splits[piece.split].extend(performances(piece))
+    need_pieces(splits, f"of {MIN_PARTS} parts or more in 4/4 or 3/4")
     keras.utils.set_random_seed(seed)
     model = MusicTransformer(config)
     model.compile(

@@ -28,11 +28,11 @@ class Model:
 
 def test_weights_come_back_as_they_were_saved_to_half_precision(tmp_path: Path) -> None:
     weights = {"layer/kernel": np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)}
-    checkpoint.save_weights(tmp_path / "new", {"kind": "musicvae"}, weights)
+    checkpoint.save_weights(tmp_path / "new", {"kind": "musicvae", "name": "new"}, weights)
     found = checkpoint.read_weights(tmp_path / "new")
     assert found["layer/kernel"].dtype == np.float32
     assert found["layer/kernel"] == pytest.approx(weights["layer/kernel"], rel=1e-3)
-    assert checkpoint.read_config(tmp_path / "new") == {"kind": "musicvae"}
+    assert checkpoint.read_config(tmp_path / "new") == {"kind": "musicvae", "name": "new"}
 
 
 def test_an_unknown_checkpoint_is_refused_with_the_shipped_names() -> None:
@@ -60,3 +60,20 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
     np.savez(tmp_path / checkpoint.WEIGHTS_FILE, evil=np.array([{"an": "object"}], dtype=object))
     with pytest.raises(ModelError, match="cannot be read"):
         checkpoint.read_weights(tmp_path)
+
+
+def test_a_checkpoint_of_another_kind_is_refused_with_both_kinds(tmp_path: Path) -> None:
+    checkpoint.save_weights(tmp_path, {"kind": "transformer", "name": "x", "size": 4}, {})
+    with pytest.raises(ModelError, match="is a transformer, a musicvae is needed"):
+        checkpoint.read_sizes(tmp_path, "musicvae", dict)
+    assert checkpoint.read_sizes(tmp_path, "transformer", dict) == {"size": 4}
+
+
+def test_a_configuration_with_a_strange_field_is_one_line_with_the_remedy(tmp_path: Path) -> None:
+    checkpoint.save_weights(tmp_path, {"kind": "transformer", "name": "x", "sizes": 4}, {})
+
+    def sizes(values: dict) -> int:
+        return (lambda size: size)(**values)
+
+    with pytest.raises(ModelError, match=r"does not fit.*install the checkpoint again"):
+        checkpoint.read_sizes(tmp_path, "transformer", sizes)

@@ -49,7 +49,7 @@ def test_busier_corners_lie_on_the_active_side() -> None:
 
     melody, _ = load_voices()
     free = Constraint(np.zeros((32, 128), np.float32), np.zeros(32, np.float32))
-    onsets = {mix: 0 for mix in (0.0, 0.5, 1.0)}
+    onsets = dict.fromkeys((0.0, 0.5, 1.0), 0)
     for anchor in load_anchors():
         calm, active = melody.encode(anchor.calm), melody.encode(anchor.active)
         for mix in onsets:

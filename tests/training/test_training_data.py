@@ -129,3 +129,8 @@ def test_a_card_names_data_licence_command_and_every_figure(tmp_path: Path) -> N
     text = (tmp_path / cards.CARD_FILE).read_text()
     for part in ("Ryan's Mammoth", "public domain", "Apache-2.0", "brainmidi train musicvae", "5400", "0.9123"):
         assert part in text
+
+
+def test_a_collection_that_a_recipe_cannot_use_is_refused_with_what_it_needs() -> None:
+    with pytest.raises(ConfigError, match=r"0 pieces of two bars .* in the train split"):
+        melodies.dataset([tune(metre="6/8")])
