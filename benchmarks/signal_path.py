@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from scipy import signal
 
+from brainmidi.acquire.demo import DemoSource
 from brainmidi.acquire.recording import open_recording
 from brainmidi.condition.conditioner import Conditioner
-from brainmidi.controls.baseline import Baseline, fit_baseline
+from brainmidi.controls.baseline import Baseline, demo_baseline, fit_baseline
 from brainmidi.controls.controller import Controller
 from brainmidi.controls.mapping import DEFAULT_MAP
 from brainmidi.features.erp import ErpSummary
@@ -25,6 +26,7 @@ from brainmidi.types import Chunk, ControlFrame, FeatureFrame, Marker, Montage
 
 RATE_HZ, SECONDS, ROUNDS = 160.0, 60.0, 3
 SHUFFLES = 10
+DEMO_S, DEMO_SEEDS = 300.0, (1, 2, 3)
 
 
 def noise() -> Chunk:
@@ -85,8 +87,21 @@ def alpha(folder: Path) -> None:
     print(f"  open {medians['open']:.3f}, closed {medians['closed']:.3f}, apart {apart:.3f}")
 
 
+def demo() -> None:
+    print(f"Simulated brain, {DEMO_S:g} s for each of the seeds {', '.join(map(str, DEMO_SEEDS))}; anchor moves:")
+    for scenario, what in (("session", "responds to targets about half of the time"), ("rest", "responds to nothing")):
+        moves = []
+        for seed in DEMO_SEEDS:
+            chunk = DemoSource(seed, scenario, DEMO_S).read(float("inf"))
+            assert chunk is not None
+            moves.append(controls(features(chunk)[0], demo_baseline())[-1].anchor_steps)
+        print(f"  {scenario:8} {', '.join(map(str, moves))}   {what}")
+
+
 def erp(folder: Path) -> None:
-    print("Muse visual oddball, all epochs of each file; anchors: threshold crossings of the sliding average of 12:")
+    threshold = DEFAULT_MAP.events[0].threshold
+    print("Muse visual oddball, all epochs of each file; anchors: moves that the default map makes, which is how often the")
+    print(f"confidence of the sliding average of 12, looked at after every epoch, crosses {threshold:g}:")
     true_steps, sham_steps, n_files = 0, 0.0, 0
     rng = np.random.default_rng(0)
     for path in sorted(folder.glob("*/*.csv")):
@@ -102,7 +117,10 @@ def erp(folder: Path) -> None:
             f"peak {found.peak_uv:+5.1f} uV at {1000 * found.peak_s:3.0f} ms, confidence {found.confidence:.3f}, "
             f"{found.n_target}/{found.n_nontarget} epochs, anchors {steps}, with shuffled labels {np.mean(shams):.1f}"
         )
-    print(f"  {n_files} files: {true_steps} anchors, {sham_steps:.1f} with shuffled labels (mean of {SHUFFLES} each)")
+    print(
+        f"  {n_files} files: {true_steps} anchor moves, {true_steps / n_files:.2f} a file; with shuffled labels "
+        f"{sham_steps:.1f}, {sham_steps / n_files:.2f} a file (mean of {SHUFFLES} each)"
+    )
 
 
 def shuffled(chunk: Chunk, rng: np.random.Generator) -> Chunk:
@@ -119,6 +137,7 @@ def load(path: Path) -> Chunk:
 
 def main() -> None:
     speed()
+    demo()
     data = os.environ.get("BRAINMIDI_DATA")
     if not data:
         print("BRAINMIDI_DATA is not set: no figures from real recordings")

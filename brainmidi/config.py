@@ -196,7 +196,7 @@ class EventTable(_Table):
 
 
 def _events() -> dict[str, EventTable]:
-    return {"erp": EventTable(feature="erp.target.confidence", threshold=0.95, hysteresis=0.15)}
+    return {"erp": EventTable(feature="erp.target.confidence", threshold=0.99, hysteresis=0.15)}
 
 
 class RangeTable(_Table):

@@ -168,7 +168,8 @@ class ErpEstimate:
         Target-minus-non-target mean amplitude in the clearest slice of the response window at `channel`, in
         microvolts (signed).
     confidence : float
-        0..1: one minus the p-value, corrected for the number of channels and slices looked at.
+        0..1: one minus the p-value of this one look, corrected for the number of channels and slices looked at, but
+        not for looking again after every epoch.
     channel : str
         Channel with the clearest difference.
     n_target, n_nontarget : int

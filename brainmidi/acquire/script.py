@@ -16,16 +16,14 @@ _GROUP = 5  # one in five is the target
 _FIRST_STIMULUS_S = 1.0
 _BLINK_SLOT_S = 2.5  # at most one blink in this long
 
-# Which groups of stimuli are attended to: two short stretches within the first half minute, then for ever 8 groups
-# (18 s) off and 10 on, about what an average of the last 12 targets needs to forget and to learn again.
-_OPENING = (True,) * 4 + (False,) * 3 + (True,) * 5
-_OFF, _ON = 8, 10
+# Which groups of stimuli are attended to: those of the first 16 s, as many as it takes to be sure of a response within a
+# take of 16 bars, then for ever 8 groups (18 s) off and 10 on, about what an average of the last 12 targets needs to
+# forget and to learn again.
+_OPENING, _OFF, _ON = 7, 8, 10
 
 
 def _attentive(group: int) -> bool:
-    if group < len(_OPENING):
-        return _OPENING[group]
-    return (group - len(_OPENING)) % (_OFF + _ON) >= _OFF
+    return group < _OPENING or (group - _OPENING) % (_OFF + _ON) >= _OFF
 
 
 def numbers(seed: int, stream: int, index: int, count: int) -> FloatArray:

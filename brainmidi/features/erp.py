@@ -31,7 +31,7 @@ class ErpSummary:
     peak_uv, peak_s : float
         Largest difference in the response window there, and when after the marker it comes.
     confidence : float
-        One minus the p-value, corrected for the number of channels and slices looked at.
+        One minus the p-value of this one look, corrected for the number of channels and slices looked at.
     n_target, n_nontarget : int
         Epochs kept at that channel.
     n_rejected : int
@@ -114,7 +114,9 @@ class ErpAverager:
     References
     ----------
     Student's two-sample t-test with pooled variance (without a response both classes are the same EEG and share it, and
-    a handful of targets would starve Welch's degrees of freedom); Bonferroni's correction over channels and slices.
+    a handful of targets would starve Welch's degrees of freedom); Bonferroni's correction over channels and slices. Not
+    corrected for looking again: an estimate comes with every epoch, so whoever waits long enough sees any confidence
+    below 1 by chance.
     """
 
     def __init__(self, montage: Montage, settings: ErpSettings) -> None:
