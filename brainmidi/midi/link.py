@@ -273,30 +273,40 @@ class PlayerProcess:
             raise MidiError(self._error or f"the player process has ended ({error}); start it again") from error
 
     def _listen(self) -> None:
-        """Read the player's lines until it ends."""
+        """Read the player's lines until it ends, or one of them cannot be read; whoever waits is told either way."""
         stream: Any = self._process.stdout
-        for line in stream:
-            message = load(line)
+        error: str | None = None
+        try:
+            for line in stream:
+                self._take_line(load(line))
+            code = self._process.wait()
+            told = self._complaints[-1] if self._complaints else "it said nothing"
+            error = f"the player process ended with code {code} ({told}); start it again"
+        except MidiError as unread:
+            error = str(unread)
+        except Exception as unread:  # a message without its fields, a stream that breaks: no reason to wait for ever
+            error = f"the player process cannot be understood ({unread!r}); start it again"
+        finally:
             with self._news:
-                match message["op"]:
-                    case "ready":
-                        self._info = PlayerInfo.unpack(message)
-                    case "notice":
-                        notice = PlayerNotice.unpack(message)
-                        self._notices.append(notice)
-                        if notice.kind == "stopped":
-                            self._error = f"the player stopped by itself: {notice.detail}; what was played is saved"
-                    case "report":
-                        self._report = message
-                    case "error":
-                        self._error = message["message"]
+                self._ended = True
+                if self._error is None and not self._closing.is_set():
+                    self._error = error
                 self._news.notify_all()
-        code = self._process.wait()
+
+    def _take_line(self, message: Message) -> None:
         with self._news:
-            self._ended = True
-            if self._error is None and not self._closing.is_set():
-                told = self._complaints[-1] if self._complaints else "it said nothing"
-                self._error = f"the player process ended with code {code} ({told}); start it again"
+            match message["op"]:
+                case "ready":
+                    self._info = PlayerInfo.unpack(message)
+                case "notice":
+                    notice = PlayerNotice.unpack(message)
+                    self._notices.append(notice)
+                    if notice.kind == "stopped":
+                        self._error = f"the player stopped by itself: {notice.detail}; what was played is saved"
+                case "report":
+                    self._report = message
+                case "error":
+                    self._error = message["message"]
             self._news.notify_all()
 
     def _collect(self) -> None:

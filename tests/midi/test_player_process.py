@@ -96,6 +96,21 @@ def test_a_player_that_is_killed_is_an_error_at_the_next_poll(player):
         player.stop()
 
 
+@pytest.mark.parametrize("line", ["no JSON", "[1, 2]", '{"op": "notice", "colour": 3}', "{}"])
+def test_a_line_that_cannot_be_read_ends_the_take_with_its_reason(line):
+    ready = '{"op":"ready","port":null,"api":"none","reason":"-","realtime":false,"realtime_detail":"-"}'
+    program = f"import sys; print({ready!r}, {line!r}, sep=chr(10), flush=True); sys.stdin.read()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    with PlayerProcess(process, DEFAULT_CHANNELS) as player:
+        player._await_ready()
+        with pytest.raises(MidiError, match=r"report this|cannot be understood"):
+            player.finish()
+        with pytest.raises(MidiError, match=r"report this|cannot be understood"):
+            player.poll(20.0)
+
+
 def test_a_player_that_is_closed_takes_no_more_bars():
     player = PlayerProcess.start()
     player.close()
