@@ -125,6 +125,7 @@ class Performance:
                 composer.join(_LOOK_S)
                 self._pump.check()
                 self._collect()
+                self._keeper.save()  # out of the lock, in the one thread that nothing waits for
         finally:
             halted = self._stopping.is_set() or composer.is_alive()
             self._stopping.set()
@@ -233,6 +234,7 @@ class Performance:
             self._clock.sleep_until(self._origin_s + time_s)
             self._pump.advance_to(time_s + TOLERANCE_S)
             self._collect()
+            self._keeper.save()
             return
         period_s = 1.0 / self._signal.source.montage.rate_hz
         while not self._pump.ended:

@@ -16,8 +16,8 @@ from brainmidi.types import Bar, MidiEvent
 #: Called as each bar begins, with the worst lateness, in ms, of the bar before where that was measured.
 OnBar = Callable[[Bar, float | None], None]
 
-#: Bars up to which a take is saved with every bar; a longer one takes a millisecond a bar to write and is saved every
-#: second bar from here, every third from twice as many, so that saving never holds up the composer.
+#: Bars up to which a take is saved with every bar. A longer one, which takes a millisecond a bar to write, is saved
+#: every second bar from here, every third from twice as many, so that saving costs a small and steady share of a core.
 _LONG = 128
 
 
@@ -77,7 +77,7 @@ class TakeKeeper:
     on_bar : callable or None
         Told of every bar that begins.
     autosave : bool
-        Whether to save with every bar (a long take: every few bars), besides the end.
+        Whether :meth:`save` saves with every bar (a long take: every few bars); the end is saved in any case.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class TakeKeeper:
         self._autosave = autosave
         self._trace = TraceFile(files.trace)
         self._untold: tuple[Bar, float] | None = None
+        self._n_saved = 0
         self.bars: list[Bar] = []
 
     def begun(self, bar: Bar, time_s: float, lateness_before_ms: float | None = None) -> None:
@@ -116,8 +117,17 @@ class TakeKeeper:
         self.bars.append(bar)
         if self._on_bar is not None:
             self._on_bar(bar, lateness_before_ms)
-        if self._autosave and len(self.bars) % (1 + len(self.bars) // _LONG) == 0:
-            self._write(self.bars, None, None)
+
+    def save(self) -> None:
+        """Save the bars that have begun, where there are new ones and it is time to.
+
+        Writing a long take takes a while. Call this where nobody waits: in the thread that neither composes nor reads
+        the stream, and with no lock held. A bar that begins meanwhile is saved the next time.
+        """
+        bars = tuple(self.bars)
+        if self._autosave and len(bars) - self._n_saved > len(bars) // _LONG:
+            self._write(bars, None, None)
+            self._n_saved = len(bars)
 
     def close(
         self, bars: Sequence[Bar], end_beat: Fraction, events: Sequence[MidiEvent] | None = None

@@ -5,11 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from drivers_takes import make_session, offline, virtual
+from drivers_takes import make_keeper, make_session, make_signal, offline, virtual
 from fakes import FakeMelody, FakeSource
 
+from brainmidi.drivers.performance import Performance
 from brainmidi.errors import MusicError, SourceError
+from brainmidi.midi.clock import VirtualClock
 from brainmidi.midi.files import read_events
+from brainmidi.midi.local import LocalPlayer
 from brainmidi.midi.ports import RecordingOutput
 
 
@@ -130,3 +133,29 @@ def test_every_bar_is_saved_as_it_begins(tmp_path):
     virtual(tmp_path / "a.mid", on_bar=look, autosave=True)
     assert len(counts) > 5
     assert counts == sorted(set(counts))
+
+
+def test_a_take_is_saved_while_the_composer_can_hand_over_its_next_bar(tmp_path, monkeypatch):
+    locked = []
+    clock = VirtualClock()
+    monkeypatch.setattr("brainmidi.drivers.take.write_midi", lambda *_, **__: locked.append(play._lock.locked()))
+    with make_keeper(tmp_path / "a.mid", autosave=True) as keeper, LocalPlayer(clock, RecordingOutput()) as player:
+        play = Performance(make_signal(), make_session, player, clock, keeper, virtual=True)
+        play.run()
+    assert len(locked) > 5
+    assert not any(locked)
+
+
+def test_noting_a_bar_writes_nothing_and_a_long_take_is_saved_every_few_bars(tmp_path, monkeypatch):
+    sizes = []
+    monkeypatch.setattr("brainmidi.drivers.take.write_midi", lambda _, bars, **__: sizes.append(len(bars)))
+    bar = offline(tmp_path / "a.mid").bars[0]
+    sizes.clear()
+    with make_keeper(tmp_path / "b.mid", autosave=True) as keeper:
+        for number in range(300):
+            keeper.begun(bar, 0.0)
+            assert len(sizes) == 0 or sizes[-1] <= number
+            keeper.save()
+            keeper.save()
+    assert sizes[:127] == list(range(1, 128))
+    assert sizes[127:] == [*range(129, 256, 2), *range(258, 301, 3)]
