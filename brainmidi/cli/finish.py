@@ -6,6 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import typer
+
 from brainmidi.cli.options import Screen
 from brainmidi.types import Bar
 
@@ -45,11 +47,21 @@ class Stage:
             self._screen.close()
 
 
-def engrave(take: Take, path: Path | None) -> None:
-    """Write the score of `take` where one is wanted."""
-    if path is None:
+def finish(take: Take, score: Path | None) -> None:
+    """Print the figures of `take`, then write its score where one is wanted: the slow thing that may fail comes last."""
+    for line in take.summary.lines():
+        typer.echo(line)
+    if score is None:
         return
     from brainmidi.music.harmony import Key
     from brainmidi.notation.score import write_score
 
-    write_score(path, take.bars, metre=take.metre, sharps=Key.parse(take.key).sharps, title=path.stem)
+    write_score(
+        score,
+        take.bars,
+        metre=take.metre,
+        sharps=Key.parse(take.key).sharps,
+        title=score.stem,
+        end_beat=take.end_beat,
+    )
+    typer.echo(f"saved       {score}")

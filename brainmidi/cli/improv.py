@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 def improv(
     source: Annotated[
         str | None, typer.Option(metavar="NAME", help="demo, a BrainFlow board, or a recording's path. [default: demo]")
+    ] = None,
+    board: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The board that made a BrainFlow csv, where it fits several.")
     ] = None,
     config: opt.ConfigFile = None,
     key: opt.Key = None,
@@ -53,15 +57,17 @@ def improv(
     file: opt.BoardText = None,
     file_aux: opt.BoardText = None,
     file_anc: opt.BoardText = None,
-    master_board: opt.BoardNumber = None,
+    master_board: opt.BoardText = None,
 ) -> None:
     """Play live from EEG, until --bars, the end of a recording, or Ctrl-C."""
     settings = opt.read_config(config, dict(locals()))
-    outputs = opt.sort_outputs(output)
-    opt.need_folder("--trace", trace)
-    opt.need_folder("--save-baseline", save_baseline)
+    outputs = opt.sort_outputs(
+        output,
+        {"--trace": trace, "--save-baseline": save_baseline},
+        read={"--config": config, "--baseline-from": baseline_from, "--source": Path(source) if source else None},
+    )
 
-    from brainmidi.cli.finish import Stage, engrave
+    from brainmidi.cli.finish import Stage, finish
     from brainmidi.drivers.live import improvise
     from brainmidi.drivers.take import TakeFiles
 
@@ -81,5 +87,4 @@ def improv(
             on_bar=stage.show,
             save_baseline=save_baseline,
         )
-    engrave(take, outputs.score)
-    opt.report(take.summary.lines(), outputs.score)
+    finish(take, outputs.score)

@@ -103,7 +103,7 @@ BoardNumber = Annotated[int | None, typer.Option(metavar="N", show_default=False
 #: Where an option's value belongs in session.toml; BrainFlow's parameters go to [source] under their own names.
 PLACES: Mapping[str, tuple[str, str]] = {
     "source": ("source", "name"),
-    "board": ("source", "name"),
+    "board": ("source", "board"),
     "tempo": ("session", "tempo_bpm"),
     "metre": ("session", "metre"),
     "key": ("session", "key"),
@@ -164,13 +164,27 @@ def read_config(config: Path | None, given: Mapping[str, Any]) -> SessionConfig:
     return load_config(config, overrides)
 
 
-def sort_outputs(paths: Sequence[Path] | None) -> Outputs:
+def sort_outputs(
+    paths: Sequence[Path] | None,
+    others: Mapping[str, Path | None] | None = None,
+    *,
+    read: Mapping[str, Path | None] | None = None,
+) -> Outputs:
     """Tell the ``-o`` files apart by their suffixes; without a .mid among them a dated one is named.
+
+    Parameters
+    ----------
+    paths : sequence of Path or None
+        The values of ``-o``.
+    others : mapping of str to (Path or None), optional
+        What else is written, by option.
+    read : mapping of str to (Path or None), optional
+        What is read and must not be written over, by option.
 
     Raises
     ------
     ConfigError
-        A suffix is unknown, two files are of one kind, or a folder does not exist.
+        A suffix is unknown, two files are of one kind, one file is named twice, or a folder does not exist.
     """
     midi: list[Path] = []
     score: list[Path] = []
@@ -183,6 +197,15 @@ def sort_outputs(paths: Sequence[Path] | None) -> Outputs:
     for kind in (midi, score):
         if len(kind) > 1:
             raise ConfigError(f"-o {kind[0]} and -o {kind[1]} are of one kind, one of each is allowed; leave one out")
+    taken = {path.resolve(): f"{option} {path}" for option, path in (read or {}).items() if path is not None}
+    written = [("-o", path) for path in (*midi, *score)]
+    for option, other in (others or {}).items():
+        need_folder(option, other)
+        written += [] if other is None else [(option, other)]
+    for option, path in written:
+        before = taken.setdefault(path.resolve(), f"{option} {path}")
+        if before != f"{option} {path}":
+            raise ConfigError(f"{option} {path} is the same file as {before}, which would be lost; give it another name")
     return Outputs(midi[0] if midi else dated_name(), score[0] if score else None)
 
 
@@ -204,11 +227,3 @@ def need_folder(option: str, path: Path | None) -> None:
         raise ConfigError(f"{option} {path} is a folder, a file is needed; add a name")
     if not path.absolute().parent.is_dir():
         raise ConfigError(f"{option} {path}: the folder {path.parent} does not exist; make it first")
-
-
-def report(lines: Sequence[str], score: Path | None) -> None:
-    """Print a take's figures, and the score among the files that were saved."""
-    for line in lines:
-        typer.echo(line)
-    if score is not None:
-        typer.echo(f"saved       {score}")

@@ -35,16 +35,17 @@ def score(
 ) -> None:
     """Turn recorded EEG into a score: the same music as `improv` would play on it."""
     settings = opt.read_config(config, dict(locals()))
-    outputs = opt.sort_outputs(output)
-    opt.need_folder("--trace", trace)
-    opt.need_folder("--save-baseline", save_baseline)
+    outputs = opt.sort_outputs(
+        output,
+        {"--trace": trace, "--save-baseline": save_baseline},
+        read={"--config": config, "--baseline-from": baseline_from, "RECORDING": recording},
+    )
 
-    from brainmidi.cli.finish import Stage, engrave
+    from brainmidi.cli.finish import Stage, finish
     from brainmidi.drivers.offline import score as run
     from brainmidi.drivers.take import TakeFiles
 
     files = TakeFiles(outputs.midi, trace, title=outputs.midi.stem)
     with Stage(ui) as stage:
         take = run(settings, recording, files, on_bar=stage.show, save_baseline=save_baseline)
-    engrave(take, outputs.score)
-    opt.report(take.summary.lines(), outputs.score)
+    finish(take, outputs.score)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -209,4 +210,6 @@ def _save(song: mido.MidiFile, path: Path) -> None:
         song.save(os.fspath(part))
         os.replace(part, path)
     except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         raise MidiError(f"{path} cannot be written ({error.strerror}); choose another file with -o") from error

@@ -7,10 +7,9 @@ exactly. Voices, ties and spellings are chosen here; music21 writes the file.
 from __future__ import annotations
 
 import itertools
-import os
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -120,7 +119,25 @@ def spell(pitch: int, sharps: int) -> tuple[str, int, int]:
     return letter, accidentals, (pitch - accidentals) // 12 - 1
 
 
-def to_score(bars: Sequence[Bar], *, metre: str, sharps: int, title: str) -> Any:
+def cut(bars: Sequence[Bar], end_beat: Fraction) -> tuple[Bar, ...]:
+    """Return what of `bars` sounded before `end_beat`: later bars, notes and chords go, what sounds there ends there.
+
+    The bar in which the cut lies keeps its length, so that the page ends with a bar line.
+    """
+    kept = []
+    for bar in bars:
+        left = end_beat - bar.start
+        if left <= 0 and kept:
+            break
+        notes = (replace(n, length=min(n.length, left - n.start)) for n in bar.phrase if n.start < left)
+        chords = tuple((beat, symbol) for beat, symbol in bar.chords if beat < left)
+        kept.append(replace(bar, phrase=Phrase(tuple(notes), bar.phrase.length), chords=chords))
+    return tuple(kept)
+
+
+def to_score(
+    bars: Sequence[Bar], *, metre: str, sharps: int, title: str, end_beat: Fraction | None = None
+) -> Any:
     """Return the music21 ``Score`` of a take.
 
     Parameters
@@ -133,6 +150,8 @@ def to_score(bars: Sequence[Bar], *, metre: str, sharps: int, title: str) -> Any
         Sharps of the key signature, -7 (flats) to 7.
     title : str
         Printed above the music.
+    end_beat : Fraction, optional
+        Where the take was stopped; the end of the last bar by default.
 
     Returns
     -------
@@ -152,6 +171,8 @@ def to_score(bars: Sequence[Bar], *, metre: str, sharps: int, title: str) -> Any
             raise NotationError(
                 f"bar {after.index} begins at beat {after.start}, beat {before.end} is needed; leave out no bar"
             )
+    if end_beat is not None:
+        bars = cut(bars, end_beat)
     score = stream.Score()
     score.metadata = metadata.Metadata(title=title, composer="brainmidi")
     for number, name in enumerate(PARTS, start=1):
@@ -267,7 +288,9 @@ def _chord_symbol(symbol: str) -> Any:
         return text
 
 
-def write_score(path: Path, bars: Sequence[Bar], *, metre: str, sharps: int, title: str) -> None:
+def write_score(
+    path: Path, bars: Sequence[Bar], *, metre: str, sharps: int, title: str, end_beat: Fraction | None = None
+) -> None:
     """Write a take as MusicXML; parameters as for :func:`to_score`.
 
     The file appears whole or not at all.
@@ -275,16 +298,24 @@ def write_score(path: Path, bars: Sequence[Bar], *, metre: str, sharps: int, tit
     Raises
     ------
     NotationError
-        As :func:`to_score`; or the file cannot be written.
+        As :func:`to_score`; or music21 cannot engrave the take, or the file cannot be written.
     """
-    from music21.musicxml import m21ToXml
-
-    score = to_score(bars, metre=metre, sharps=sharps, title=title)
-    text = m21ToXml.GeneralObjectExporter(score).parse()
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(text)
-        Path(name).replace(path)
+        from music21.musicxml import m21ToXml
+
+        score = to_score(bars, metre=metre, sharps=sharps, title=title, end_beat=end_beat)
+        text = m21ToXml.GeneralObjectExporter(score).parse()
+    except NotationError:
+        raise
+    except Exception as error:  # music21 fails in many ways, and none of them may take the rest of a take with it
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        raise NotationError(f"{path} cannot be engraved, music21 says {told}; the .mid has the take") from error
+    # One fixed name beside the target, as for the .mid: the rename stays on one file system.
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(text)
+        part.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         raise NotationError(f"{path} cannot be written ({error.strerror}); choose a folder that is writable") from error

@@ -146,6 +146,20 @@ def test_a_take_on_the_virtual_clock_is_saved_traced_engraved_and_summed_up(caps
     assert "saved       take.musicxml" in out
 
 
+def test_the_figures_are_told_before_the_page_is_engraved_and_kept_when_that_fails(capsys, tmp_path):
+    from fractions import Fraction
+    from types import SimpleNamespace
+
+    from brainmidi.cli.finish import finish
+    from brainmidi.errors import NotationError
+
+    summary = SimpleNamespace(lines=lambda: ["bars        3"])
+    take = SimpleNamespace(bars=(), metre="4/4", key="D dorian", end_beat=Fraction(0), summary=summary)
+    with pytest.raises(NotationError):
+        finish(take, tmp_path / "take.musicxml")
+    assert capsys.readouterr().out == "bars        3\n"
+
+
 @pytest.mark.models
 def test_ui_none_says_nothing_but_the_figures(capsys):
     out = done(capsys, "improv", "--virtual-time", "--bars", 1, "--ui", "none")

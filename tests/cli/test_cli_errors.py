@@ -145,6 +145,29 @@ def test_two_baselines_or_two_files_of_a_kind_are_too_many(capsys):
     assert "of one kind" in refused(capsys, "improv", "-o", "a.mid", "-o", "b.mid")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-o", "take.mid", "--trace", "take.mid"),
+        ("-o", "take.mid", "--trace", "./take.mid"),
+        ("-o", "take.musicxml", "--save-baseline", "take.musicxml"),
+        ("--trace", "me.json", "--save-baseline", "me.json"),
+        ("--trace", "rest.edf", "--baseline-from", "rest.edf"),
+        ("--trace", "brain.csv", "--source", "brain.csv"),
+    ],
+)
+def test_one_file_cannot_be_two(capsys, tmp_path, options):
+    assert "is the same file as" in refused(capsys, "improv", "--virtual-time", "--bars", 1, *options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recording_is_not_written_over(capsys, tmp_path):
+    path = write_csv(tmp_path / "brain.csv", 250.0, ("Oz", "Pz"))
+    before = path.read_bytes()
+    assert "is the same file as RECORDING" in refused(capsys, "score", path, "--trace", "brain.csv")
+    assert path.read_bytes() == before
+
+
 def test_a_baseline_that_is_none(capsys, tmp_path):
     (tmp_path / "me.json").write_text("{}")
     assert "me.json" in refused(capsys, "improv", "--virtual-time", "--bars", 1, "--baseline-profile", "me.json")

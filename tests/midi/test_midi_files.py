@@ -126,6 +126,7 @@ def test_a_save_that_fails_half_way_leaves_the_last_save(tmp_path, monkeypatch):
     with pytest.raises(MidiError, match="No space left on device"):
         save(path, make_take(2))
     assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_an_empty_take_is_still_a_file(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from fractions import Fraction
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brainmidi.errors import NotationError
-from brainmidi.notation.score import Head, quantise, spell, to_score, voices_of, write_score
+from brainmidi.notation.score import Head, cut, quantise, spell, to_score, voices_of, write_score
 from brainmidi.types import PARTS, Bar, ControlFrame, Note, Phrase
 
 CHORDS = ("Dm7", "G7", "Bbmaj7", "Cm7b5", "F#dim7", "Ebsus4", "C6/G", "Bb7/Ab")
@@ -208,6 +210,52 @@ def test_no_bars_and_missing_bars_are_refused():
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     with pytest.raises(NotationError, match="cannot be written"):
         write_score(tmp_path / "no" / "take.musicxml", [bar(0)], metre="4/4", sharps=0, title="")
+
+
+def test_a_stopped_take_holds_what_was_heard_and_no_more(tmp_path):
+    bars = [
+        bar(0, note(0, 16, 60)),
+        bar(1, note(0, 4, 62), note(4, 8, 64), note(8, 2, 40, "accompaniment"), note(2, 12, 43, "accompaniment")),
+        bar(2, note(0, 16, 65)),
+    ]
+    path = tmp_path / "take.musicxml"
+    write_score(path, bars, metre="4/4", sharps=0, title="", end_beat=Fraction(6))
+    assert on_the_page(path, 0) == [(0, 4, 60), (4, 1, 62), (5, 1, 64)]
+    assert on_the_page(path, 1) == [(Fraction(9, 2), Fraction(3, 2), 43)]
+    assert len(ET.parse(path).getroot().findall("part/measure")) == 2 * 2
+
+
+def test_a_take_cut_at_its_end_is_the_take():
+    bars = (bar(0, note(0, 16, 60)), bar(1, note(3, 13, 62)))
+    assert cut(bars, Fraction(8)) == bars
+    assert cut(bars, Fraction(0))[0].phrase.notes == ()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+def test_a_score_may_be_read_by_whom_the_user_allows(tmp_path):
+    write_score(tmp_path / "take.musicxml", [bar(0)], metre="4/4", sharps=0, title="")
+    (tmp_path / "plain").touch()
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("take.musicxml", "plain")]
+    assert modes[0] == modes[1]
+
+
+def test_a_score_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.replace", full)
+    with pytest.raises(NotationError, match="No space left on device"):
+        write_score(tmp_path / "take.musicxml", [bar(0)], metre="4/4", sharps=0, title="")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_music21_cannot_do_is_one_line(tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise ValueError("a tuplet\nof nothing")
+
+    monkeypatch.setattr("brainmidi.notation.score._part", broken)
+    with pytest.raises(NotationError, match=r"music21 says ValueError: a tuplet of nothing; the \.mid"):
+        write_score(tmp_path / "take.musicxml", [bar(0)], metre="4/4", sharps=0, title="")
 
 
 def test_verovio_engraves_it(tmp_path):
