@@ -100,7 +100,7 @@ def demo() -> None:
 
 def erp(folder: Path) -> None:
     threshold = DEFAULT_MAP.events[0].threshold
-    print("Muse visual oddball, all epochs of each file; anchors: moves that the default map makes, which is how often the")
+    print("Muse visual oddball, all epochs of each file; anchors: moves that the default map makes, how often the")
     print(f"confidence of the sliding average of 12, looked at after every epoch, crosses {threshold:g}:")
     true_steps, sham_steps, n_files = 0, 0.0, 0
     rng = np.random.default_rng(0)

@@ -16,8 +16,8 @@ _GROUP = 5  # one in five is the target
 _FIRST_STIMULUS_S = 1.0
 _BLINK_SLOT_S = 2.5  # at most one blink in this long
 
-# Which groups of stimuli are attended to: those of the first 16 s, as many as it takes to be sure of a response within a
-# take of 16 bars, then for ever 8 groups (18 s) off and 10 on, about what an average of the last 12 targets needs to
+# Which groups of stimuli are attended to: those of the first 16 s, as many as it takes to be sure of a response within
+# a take of 16 bars, then for ever 8 groups (18 s) off and 10 on, about what an average of the last 12 targets needs to
 # forget and to learn again.
 _OPENING, _OFF, _ON = 7, 8, 10
 

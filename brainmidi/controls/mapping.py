@@ -117,8 +117,8 @@ DEFAULT_MAP = ControlMap(
         "tempo": KnobRule("alpha.posterior", invert=True, low=-5.0, high=5.0),
         "register": KnobRule("gamma", low=-4.0, high=4.0),
     },
-    # A confidence is one look's; it is looked at after every epoch, so that 0.95 is crossed by chance every minute or two
-    # (docs/mapping.md has the measured rates).
+    # A confidence is one look's; it is looked at after every epoch, so that 0.95 is crossed by chance every minute or
+    # two (docs/mapping.md has the measured rates).
     events=(EventRule("erp.target.confidence", threshold=0.99, refractory_s=4.0, hysteresis=0.15),),
     time_constant_s=1.5,
 )

@@ -30,8 +30,6 @@ def controls(frames: list[FeatureFrame], baseline: Baseline) -> list[ControlFram
     return [controller.process(frame) for frame in frames]
 
 
-
-
 def demo(seconds: float, seed: int = 0) -> Chunk:
     chunk = DemoSource(seed=seed, duration_s=seconds).read(float("inf"))
     assert chunk is not None
