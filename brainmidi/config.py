@@ -54,7 +54,7 @@ class SessionTable(_Table):
 
 
 class SourceTable(_Table):
-    """``[source]``: where EEG comes from; all but `name` are BrainFlow's connection parameters, by their own names."""
+    """``[source]``: where EEG comes from; all but `name` and `board` are BrainFlow's parameters, by their own names."""
 
     name: str = Field("demo", min_length=1, description="a name that `brainmidi sources` lists")
     serial_port: str = Field("", description='a serial port, such as "/dev/ttyUSB0" or "COM3"')
@@ -72,12 +72,14 @@ class SourceTable(_Table):
     file: str = Field("", description="a path, for playback boards")
     file_aux: str = Field("", description="a path, for playback boards")
     file_anc: str = Field("", description="a path, for playback boards")
-    master_board: int = Field(-100, ge=-100, le=1000, description="a BrainFlow board number, for playback boards")
+    master_board: str = Field("", description="the name of the board whose data is replayed, for playback boards")
+    board: str = Field("", description="the name of the board that made a BrainFlow csv, where it fits several")
 
     def options(self) -> dict[str, str | int]:
         """Return the connection parameters that differ from BrainFlow's defaults."""
         changed = self.model_dump(exclude_defaults=True)
-        changed.pop("name", None)
+        for ours in ("name", "board"):
+            changed.pop(ours, None)
         return changed
 
 

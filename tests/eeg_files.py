@@ -38,6 +38,19 @@ def with_markers(chunk: Chunk, markers: Sequence[Marker]) -> Chunk:
     return Chunk(chunk.samples_uv, chunk.time_s, chunk.montage, tuple(markers), chunk.good)
 
 
+def synthetic_table(n: int) -> np.ndarray:
+    """Return what BrainFlow's synthetic board would have sent: `n` rows of noise, stamped, with a marker half-way."""
+    from brainflow.board_shim import BoardShim
+
+    description = BoardShim.get_board_descr(-1)
+    table = np.zeros((n, description["num_rows"]))
+    rows = description["eeg_channels"]
+    table[:, rows] = np.random.default_rng(0).standard_normal((n, len(rows)))
+    table[:, description["timestamp_channel"]] = 1.7e9 + np.arange(n) / description["sampling_rate"]
+    table[n // 2, description["marker_channel"]] = 2
+    return table
+
+
 def split(chunk: Chunk, cuts: Sequence[int]) -> list[Chunk]:
     """Cut a chunk before the given samples; a marker goes with the first sample at or after it."""
     owner = np.searchsorted(chunk.time_s, [marker.time_s - 1e-9 for marker in chunk.markers])

@@ -15,6 +15,10 @@ FORMATS: dict[str, str] = {
     ".set": "EEGLAB",
     ".csv": "BrainFlow's csv, or csv with a header, a time column (s), EEG columns (uV) and an optional marker column",
 }
+CSV_SUFFIXES: tuple[str, ...] = (".csv", ".txt", ".tsv")
+
+#: Every suffix that :func:`open_recording` reads.
+SUFFIXES: tuple[str, ...] = tuple(dict.fromkeys((*FORMATS, *CSV_SUFFIXES)))
 
 
 def open_recording(path: Path, *, board: str | None = None) -> ArraySource:
@@ -23,7 +27,7 @@ def open_recording(path: Path, *, board: str | None = None) -> ArraySource:
     Parameters
     ----------
     path : Path
-        A file with one of the suffixes in :data:`FORMATS` (``.txt`` and ``.tsv`` are read as csv).
+        A file with one of the :data:`SUFFIXES` (``.txt`` and ``.tsv`` are read as csv).
     board : str, optional
         The board that made a BrainFlow csv, which does not say so itself; needed where its shape fits several.
 
@@ -43,7 +47,7 @@ def open_recording(path: Path, *, board: str | None = None) -> ArraySource:
     if not path.is_file():
         raise SourceError(f"recording {path} is not a file; give one of {', '.join(FORMATS)}")
     suffix = path.suffix.lower()
-    if suffix in (".csv", ".txt", ".tsv"):
+    if suffix in CSV_SUFFIXES:
         from brainmidi.acquire.brainflowfile import is_brainflow_csv, read_brainflow_csv
         from brainmidi.acquire.csvfile import read_csv
 

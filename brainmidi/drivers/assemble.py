@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brainmidi.acquire.pump import Pump
+from brainmidi.acquire.recording import SUFFIXES
 from brainmidi.condition.conditioner import ConditionSettings
 from brainmidi.condition.gate import GateLimits
 from brainmidi.config import SessionConfig
@@ -23,30 +24,34 @@ from brainmidi.types import Chunk, Clock, FeatureFrame, Source
 #: Seconds of rest that a person or a recording is given where no baseline is named; half of a recording at most.
 REST_S = 10.0
 
-_RECORDINGS = (".edf", ".bdf", ".fif", ".vhdr", ".set", ".csv", ".txt", ".gz")
-
 
 def is_recording(name: str) -> bool:
     """Return whether a source's name means a file: it has a folder or a recording's suffix in it."""
     path = Path(name)
-    return path.suffix.lower() in _RECORDINGS or len(path.parts) > 1 or path.is_file()
+    return path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.is_file()
 
 
 def open_any_source(config: SessionConfig, clock: Clock) -> Source:
     """Return the source that ``[source]`` names: a board, the simulated brain, or a recording by its path."""
     if is_recording(config.source.name):
-        return open_file(Path(config.source.name))
+        return open_file(Path(config.source.name), config)
+    if config.source.board:
+        raise ConfigError(
+            f"--board {config.source.board} says which board made a recording, source {config.source.name} is none; "
+            f"play from that board with --source {config.source.board}, or leave --board out"
+        )
     from brainmidi.acquire.registry import open_source
 
     return open_source(config.source.name, clock=clock, options=config.source.options(), seed=config.session.seed)
 
 
-def open_file(path: Path, config: SessionConfig | None = None) -> Source:
-    """Return a recording as a source; a board that `config` names in ``[source]`` is the one that made it."""
+def open_file(path: Path, config: SessionConfig) -> Source:
+    """Return a recording as a source; `config` may say which board made it, by ``board`` or as its own source."""
     from brainmidi.acquire.recording import open_recording
 
-    name = "demo" if config is None else config.source.name
-    return open_recording(path, board=None if name == "demo" or is_recording(name) else name)
+    source = config.source
+    own = None if source.name == "demo" or is_recording(source.name) else source.name
+    return open_recording(path, board=source.board or own)
 
 
 def duration_of(source: Source) -> float | None:

@@ -6,6 +6,7 @@ from eeg_files import (
     needs_recordings,
     noise_chunk,
     recordings,
+    synthetic_table,
     with_markers,
     write_brainvision,
     write_edf,
@@ -107,19 +108,12 @@ def test_bursts_of_equal_stamps_are_spread(tmp_path):
 
 
 def test_a_brainflow_csv_is_known_by_its_shape(tmp_path):
-    from brainflow.board_shim import BoardShim
-
-    description = BoardShim.get_board_descr(-1)
-    rate_hz, n = description["sampling_rate"], 500
-    table = np.zeros((description["num_rows"], n))
-    table[description["eeg_channels"]] = np.random.default_rng(0).standard_normal((16, n))
-    table[description["timestamp_channel"]] = 1.7e9 + np.arange(n) / rate_hz
-    table[description["marker_channel"], 250] = 2
-    np.savetxt(tmp_path / "take.csv", table.T, delimiter="\t", fmt="%.6f")
+    table = synthetic_table(500)
+    np.savetxt(tmp_path / "take.csv", table, delimiter="\t", fmt="%.6f")
     source = open_recording(tmp_path / "take.csv", board="synthetic")
     assert source.montage.names[:3] == ("Fz", "C3", "Cz")
     assert source.markers == (Marker(1.0, "2"),)
-    assert np.allclose(source.read(float("inf")).samples_uv, table[description["eeg_channels"]].T, atol=1e-5)
+    assert np.allclose(source.read(float("inf")).samples_uv, table[:, 1:17], atol=1e-5)
     with pytest.raises(SourceError, match="columns"):
         open_recording(tmp_path / "take.csv", board="muse_2")
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from eeg_files import synthetic_table
 from fakes import ANCHORS, FakeSource
 
+from brainmidi.cli.options import read_config
 from brainmidi.config import parse_config
 from brainmidi.controls.baseline import demo_baseline
 from brainmidi.controls.mapping import DEFAULT_MAP
@@ -91,9 +94,36 @@ def test_the_music_starts_after_lead_in_and_rest_and_needs_room_for_a_bar():
         assemble.start_of_music(config, short, assemble.choose_rest(config, short))
 
 
-@pytest.mark.parametrize(("name", "file"), [("demo", False), ("cyton", False), ("a/b", True), ("x.edf", True)])
+@pytest.mark.parametrize(
+    ("name", "file"), [("demo", False), ("cyton", False), ("a/b", True), ("x.edf", True), ("x.TSV", True)]
+)
 def test_a_recording_is_told_from_a_board_by_its_name(name, file):
     assert assemble.is_recording(name) is file
+
+
+def test_a_playback_board_given_by_options_replays_its_file(tmp_path):
+    table = synthetic_table(500)
+    np.savetxt(tmp_path / "played.csv", table, delimiter="\t", fmt="%.6f")
+    given = {"source": "playback_file", "file": str(tmp_path / "played.csv"), "master_board": "synthetic"}
+    source = assemble.open_any_source(read_config(None, given), VirtualClock())
+    assert len(source.montage.names) == 16
+    source.start()
+    try:
+        while not len(chunk := source.read(0.0)):
+            pass
+    finally:
+        source.stop()
+    np.testing.assert_allclose(chunk.samples_uv, table[: len(chunk), 1:17], atol=1e-5)
+
+
+def test_the_board_that_made_a_recording_can_be_named_when_it_is_played(tmp_path):
+    np.savetxt(tmp_path / "take.csv", synthetic_table(500), delimiter="\t", fmt="%.6f")
+    given = {"source": str(tmp_path / "take.csv"), "board": "synthetic"}
+    assert assemble.open_any_source(read_config(None, given), VirtualClock()).montage.rate_hz == 250
+    with pytest.raises(SourceError, match="muse_2 has 8"):
+        assemble.open_any_source(read_config(None, given | {"board": "muse_2"}), VirtualClock())
+    with pytest.raises(ConfigError, match="source demo is none"):
+        assemble.open_any_source(read_config(None, {"board": "synthetic"}), VirtualClock())
 
 
 def test_a_recording_that_is_missing_is_one_line(tmp_path):
