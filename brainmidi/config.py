@@ -222,8 +222,9 @@ class PartTable(_Table):
     """``[parts.<part>]``: a part's MIDI channel and the pitches that it keeps to."""
 
     channel: int = Field(ge=1, le=16, description="1..16")
-    low: int = Field(ge=6, le=121, description="6..121, 60 being middle C")
-    high: int = Field(ge=6, le=121, description="6..121, 60 being middle C")
+    # The models know 21..108 and compose in C, up to six semitones away from where the music sounds.
+    low: int = Field(ge=27, le=102, description="27..102, 60 being middle C")
+    high: int = Field(ge=27, le=102, description="27..102, 60 being middle C")
 
     @model_validator(mode="after")
     def _ordered(self) -> PartTable:
@@ -264,6 +265,13 @@ class SessionConfig(_Table):
     range: RangeTable = RangeTable()
     parts: PartsTable = PartsTable()
     midi: MidiTable = MidiTable()
+
+    @model_validator(mode="after")
+    def _rest_is_long_enough(self) -> SessionConfig:
+        least_s = self.signal.window_s + 1.0  # the first frame comes with the first full window
+        if 0 < self.baseline.seconds < least_s:
+            raise ValueError(f"seconds of rest must be 0 or at least {least_s:g}, one more than [signal] window_s")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,14 +373,14 @@ def _explain(error: ErrorDetails, name: str, overrides: Sequence[Override]) -> s
         return f"{name}: {where} is missing, {_allowed(field)} is needed; add it"
     reason = str(error["ctx"]["error"]) if error["type"] == "value_error" else ""
     for override in overrides:
-        if override.path == keys or (override.path[:-1] == keys and override.path[-1] in reason):
+        if override.path == keys or (override.path[: len(keys)] == keys and override.path[-1] in reason):
             shown = override.value if override.shown is None else override.shown
-            wanted = override.allowed or _allowed(_find(override.path)[1])
+            wanted = override.allowed or (_allowed(_find(override.path)[1]) if keys else reason)
             return (
                 f"{override.option} {shown} is not allowed, {wanted}; give such a value or leave {override.option} out"
             )
     if reason:
-        return f"{name}: [{'.'.join(keys)}]: {reason}; correct it there, or delete the lines to have the default"
+        return f"{name}: {f'[{".".join(keys)}]: ' if keys else ''}{reason}; correct it there, or delete the lines to have the default"
     value = error["input"]
     shown = str(value).lower() if isinstance(value, bool) else repr(value)
     return (

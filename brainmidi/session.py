@@ -20,6 +20,9 @@ from brainmidi.music.phrase import Anchor, beat_of, joined, transposed
 from brainmidi.music.voices import AccompanimentVoice, Float32Array, MelodyVoice, VoiceState
 from brainmidi.types import PARTS, Bar, ControlFrame, Note, Phrase
 
+#: What a part's range may span: the models' 21..108, less the six semitones by which a key may lie from C.
+LOWEST, HIGHEST = 27, 102
+
 _RANGES: Mapping[str, PartRange] = MappingProxyType({"melody": PartRange(60, 88), "accompaniment": PartRange(36, 67)})
 
 
@@ -44,7 +47,7 @@ class SessionSetup:
     bars : int or None
         Length of the piece where it is known; its last bar closes.
     ranges : mapping of str to PartRange
-        Pitches of ``"melody"`` and ``"accompaniment"``.
+        Pitches of ``"melody"`` and ``"accompaniment"``, within 27..102.
     temperature : tuple of two floats
         The second part's sampling temperature at knob positions 0 and 1.
     melody_temperature : float
@@ -89,11 +92,11 @@ class SessionSetup:
             raise MusicError(f"temperature {self.temperature} is outside 0.1..2.0; give low and high inside, rising")
         for part in PARTS:
             limits = self.ranges.get(part)
-            if limits is None or limits.low < 6 or limits.high > 121 or limits.high - limits.low < 12:
+            if limits is None or limits.low < LOWEST or limits.high > HIGHEST or limits.high < limits.low + 12:
                 shown = "missing" if limits is None else f"{limits.low}..{limits.high}"
                 raise MusicError(
-                    f"range {shown} of the {part} is not allowed; give it low and high within 6..121, an octave apart "
-                    "or more, in [parts]"
+                    f"range {shown} of the {part} is not allowed; give it low and high within {LOWEST}..{HIGHEST}, an "
+                    "octave apart or more, in [parts]"
                 )
         object.__setattr__(self, "ranges", MappingProxyType(dict(self.ranges)))
 

@@ -89,6 +89,8 @@ def test_an_unknown_key_names_the_nearest_known_one(tables, place, near):
         ({"parts": {"melody": {"channel": 17}}}, "[parts.melody] channel = 17", "1..16"),
         ({"parts": {"melody": {"channel": 2}}}, "[parts]: the two parts share", "its own"),
         ({"parts": {"melody": {"high": 65}}}, "[parts.melody]: high", "octave"),
+        ({"parts": {"melody": {"low": 6, "high": 18}}}, "[parts.melody] low = 6", "27..102"),
+        ({"parts": {"melody": {"high": 103}}}, "[parts.melody] high = 103", "27..102"),
     ],
 )
 def test_a_bad_value_says_where_what_is_allowed_and_what_to_do(tables, place, allowed):

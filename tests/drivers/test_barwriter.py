@@ -7,9 +7,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brainmidi.codec import melody as melody_codec
 from brainmidi.codec import performance as codec
 from brainmidi.drivers.barwriter import BarWriter
+from brainmidi.music.ensemble import PartRange
+from brainmidi.music.harmony import Key
 from brainmidi.music.voices import Constraint
+from brainmidi.session import HIGHEST, LOWEST
 from brainmidi.types import Note, Phrase
 
 LOW, HIGH = 36, 60
@@ -84,6 +88,13 @@ def test_the_model_hears_the_melody_in_its_place_and_its_own_notes(melody, seed)
 def test_where_onsets_are_forbidden_none_comes(melody, seed) -> None:
     bar = write(Scripted(seed), melody, constraint(int(melody.length * 4), onset=-np.inf))
     assert bar.notes == ()
+
+
+def test_the_widest_range_in_the_farthest_key_stays_among_the_pitches_that_the_models_know() -> None:
+    moves = [Key(letter + sign).transposition for letter in "CDEFGAB" for sign in ("", "#", "b")]
+    widest = PartRange(LOWEST, HIGHEST)
+    assert min(widest.lowered(move).low for move in moves) >= max(codec.MIN_PITCH, melody_codec.MIN_PITCH)
+    assert max(widest.lowered(move).high for move in moves) <= min(codec.MAX_PITCH, melody_codec.MAX_PITCH)
 
 
 def test_the_same_seed_writes_the_same_bar() -> None:
