@@ -90,7 +90,7 @@ def main(folder: Path) -> None:
         state, bar = session.step(state, controls, None)
         bars.append(bar)
         print(f"bar {index + 1}: {len(bar.phrase.part('melody').notes)} notes in the melody, mix {bar.latent_mix:.2f}")
-    write_midi(folder / "waking.mid", bars, metre=str(metre), key=str(key), title="Waking")
+    write_midi(folder / "waking.mid", bars, metre=str(metre), sharps=key.sharps, minor=key.is_minor, title="Waking")
     print(f"wrote {folder / 'waking.mid'}")
 
 

@@ -44,7 +44,7 @@ def main(folder: Path) -> None:
                 controls=ControlFrame.neutral(0.0),
             )
         )
-    write_midi(folder / "walk.mid", bars, metre="4/4", key="C major", title="From calm to active")
+    write_midi(folder / "walk.mid", bars, metre="4/4", sharps=0, minor=False, title="From calm to active")
     print(f"wrote {folder / 'walk.mid'}")
 
 

@@ -134,7 +134,7 @@ class _Stage:
         keeper = TakeKeeper(
             self.files,
             metre=str(setup.metre),
-            key=str(setup.key),
+            key=setup.key,
             channels=self.channels,
             on_bar=self.on_bar,
             autosave=not virtual,

@@ -100,7 +100,7 @@ def score(
     keeper = TakeKeeper(
         files,
         metre=str(setup.metre),
-        key=str(setup.key),
+        key=setup.key,
         channels=assemble.channels(config),
         on_bar=on_bar,
         autosave=False,
@@ -186,6 +186,7 @@ def finished_take(
         latent_mix_mean=mean_mix(bars),
         anchors=anchor_changes(bars),
         erp=signal.chain.erp,
+        undriven=signal.chain.undriven,
         anchor_steps=bars[-1].controls.anchor_steps if bars else 0,
         timing=timing,
         ended=ended,

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from brainmidi.drivers.trace import Summary, TraceFile
 from brainmidi.midi.files import write_midi
 from brainmidi.midi.timetable import DEFAULT_CHANNELS
 from brainmidi.types import Bar, MidiEvent
+
+if TYPE_CHECKING:  # brings pychord, which the player's start does not wait for
+    from brainmidi.music.harmony import Key
 
 #: Called as each bar begins, with the worst lateness, in ms, of the bar before where that was measured.
 OnBar = Callable[[Bar, float | None], None]
@@ -70,8 +74,10 @@ class TakeKeeper:
     ----------
     files : TakeFiles
         Where to.
-    metre, key : str
+    metre : str
         As written.
+    key : Key
+        Its signature stands in the file.
     channels : mapping of str to int
         MIDI channel of each part.
     on_bar : callable or None
@@ -85,7 +91,7 @@ class TakeKeeper:
         files: TakeFiles,
         *,
         metre: str,
-        key: str,
+        key: Key,
         channels: Mapping[str, int] = DEFAULT_CHANNELS,
         on_bar: OnBar | None = None,
         autosave: bool = True,
@@ -162,7 +168,8 @@ class TakeKeeper:
             self._files.midi,
             bars,
             metre=self._metre,
-            key=self._key,
+            sharps=self._key.sharps,
+            minor=self._key.is_minor,
             title=self._files.title,
             end_beat=end_beat,
             events=events,

@@ -16,20 +16,7 @@ from brainmidi.midi.timetable import DEFAULT_CHANNELS, RANK_CONTROL, RANK_OFF, R
 from brainmidi.midi.wire import TICKS_PER_BEAT
 from brainmidi.types import Bar, MidiEvent
 
-#: Fifths that a mode's key signature lies from its tonic's major one (D dorian: 2 - 2 = 0 sharps, as C major).
-_MODE_FIFTHS: Mapping[str, int] = {
-    "major": 0,
-    "ionian": 0,
-    "dorian": -2,
-    "phrygian": -4,
-    "lydian": 1,
-    "mixolydian": -1,
-    "minor": -3,
-    "aeolian": -3,
-    "harmonic minor": -3,
-    "melodic minor": -3,
-    "locrian": -5,
-}
+#: Key signatures as a MIDI file spells them, from seven flats to seven sharps.
 _MAJOR = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
 _MINOR = ("Abm", "Ebm", "Bbm", "Fm", "Cm", "Gm", "Dm", "Am", "Em", "Bm", "F#m", "C#m", "G#m", "D#m", "A#m")
 
@@ -39,7 +26,8 @@ def write_midi(
     bars: Sequence[Bar],
     *,
     metre: str,
-    key: str,
+    sharps: int,
+    minor: bool,
     title: str,
     end_beat: Fraction | None = None,
     events: Sequence[MidiEvent] | None = None,
@@ -57,9 +45,10 @@ def write_midi(
         The take, in order. Tempi, and markers where the anchor changes, are taken from here.
     metre : str
         Such as ``"4/4"``.
-    key : str
-        Tonic and mode, such as ``"D dorian"``. The key signature is that of the mode's accidentals; a mode that has
-        none of its own (such as ``"blues"``) leaves it out.
+    sharps : int
+        Sharps of the key signature, -7 (flats) to 7.
+    minor : bool
+        Whether the key has a minor third: D dorian, without an accidental, is written as A minor is.
     title : str
         Name of the conductor track.
     end_beat : Fraction, optional
@@ -73,13 +62,13 @@ def write_midi(
     Raises
     ------
     MidiError
-        If the metre cannot be understood or the file cannot be written.
+        If the metre or the key signature cannot be written, or the file cannot be written.
     """
     end = end_beat if end_beat is not None else bars[-1].end if bars else Fraction(0)
     if events is None:
         events = _cut((event for bar in bars for event in bar_events(bar, channels)), end)
     song = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
-    song.tracks.append(_conductor(bars, metre, key, title, end))
+    song.tracks.append(_conductor(bars, metre, sharps, minor, title, end))
     names = {channel: part for part, channel in channels.items()}
     used = {event.data[0] & 0x0F for event in events}
     for channel in sorted({number - 1 for number in names} | used):
@@ -124,33 +113,15 @@ def read_events(path: Path | str) -> tuple[MidiEvent, ...]:
     return tuple(event for _, _, event in rows)
 
 
-def key_signature(key: str) -> str | None:
-    """Return the key signature, in mido's spelling, of a tonic and mode such as ``"D dorian"``; None where it has none.
-
-    Modes with a minor third get a minor signature: D dorian has no accidentals and is written ``"Am"``.
-    """
-    match = re.fullmatch(r"\s*([A-Ga-g])([#b]?)m?(?:\s+(.+?))?\s*", key)
-    if match is None:
-        return None
-    minor_short = key.strip()[1:].lstrip("#b").startswith("m") and match[3] is None
-    mode = "minor" if minor_short else (match[3] or "major").lower()
-    if mode not in _MODE_FIFTHS:
-        return None
-    fifths = "FCGDAEB".index(match[1].upper()) - 1 + {"": 0, "#": 7, "b": -7}[match[2]] + _MODE_FIFTHS[mode]
-    if abs(fifths) > 7:  # beyond seven accidentals the enharmonic twin is the only one a file can spell
-        fifths -= 12 if fifths > 0 else -12
-    return (_MINOR if _MODE_FIFTHS[mode] <= -2 else _MAJOR)[fifths + 7]
-
-
-def _conductor(bars: Sequence[Bar], metre: str, key: str, title: str, end: Fraction) -> mido.MidiTrack:
+def _conductor(bars: Sequence[Bar], metre: str, sharps: int, minor: bool, title: str, end: Fraction) -> mido.MidiTrack:
     match = re.fullmatch(r"\s*(\d+)\s*/\s*(1|2|4|8|16|32)\s*", metre)
     if match is None or not 1 <= int(match[1]) <= 255:
         raise MidiError(f"metre {metre!r} cannot be written; use a number of beats over 1, 2, 4, 8, 16 or 32 as in 4/4")
+    if not -7 <= sharps <= 7:
+        raise MidiError(f"{sharps} sharps cannot be written, -7 (flats) to 7 are allowed; respell the key")
     zero = Fraction(0)
     table = [(zero, mido.MetaMessage("time_signature", numerator=int(match[1]), denominator=int(match[2])))]
-    signature = key_signature(key)
-    if signature is not None:
-        table.append((zero, mido.MetaMessage("key_signature", key=signature)))
+    table.append((zero, mido.MetaMessage("key_signature", key=(_MINOR if minor else _MAJOR)[sharps + 7])))
     bpm, anchor = 0.0, ""
     for bar in bars:
         if bar.start >= end and bar.index > 0:

@@ -23,7 +23,6 @@ _NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _LETTERS = "CDEFGAB"
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
 _FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
-_SHARPS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +154,8 @@ class Key:
 
     @property
     def is_minor(self) -> bool:
-        """Whether the chord on the tonic has a minor third."""
-        return "b3" in MODES[self.mode].formula.split() and self.mode != "blues"
+        """Whether the third above the tonic is minor, as in D dorian; a key signature of a MIDI file says so."""
+        return "b3" in MODES[self.mode].formula.split()
 
     @property
     def sharps(self) -> int:
@@ -169,22 +168,9 @@ class Key:
         return fifths
 
     @property
-    def signature(self) -> str:
-        """Key signature as MIDI files name it: ``"Dm"`` for D minor and its kin, the parent major key for modes."""
-        minor_kin = ("minor", "harmonic minor", "melodic minor", "minor pentatonic", "blues")
-        if self.mode not in minor_kin:
-            return _SHARPS[self.sharps + 7]
-        fifths = self.sharps
-        return ("Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#", "A#")[fifths + 7] + "m"
-
-    @property
     def transposition(self) -> int:
         """Semitones from C to the tonic by the nearer way, -6..5."""
         return (self.tonic_class + 6) % 12 - 6
-
-    def in_c(self) -> Key:
-        """Return the same mode on C, the tonic of the models' space."""
-        return Key("C", self.mode)
 
     def tonic_chord(self) -> Chord:
         """Return the chord on which a piece in this key closes."""

@@ -52,7 +52,7 @@ def make_session(melody=None, **given):
 
 
 def make_keeper(path: Path, *, trace=None, on_bar=None, autosave=False):
-    return TakeKeeper(TakeFiles(path, trace), metre="4/4", key="D dorian", on_bar=on_bar, autosave=autosave)
+    return TakeKeeper(TakeFiles(path, trace), metre="4/4", key=Key.parse("D dorian"), on_bar=on_bar, autosave=autosave)
 
 
 def offline(path: Path, source=None, *, session=None, **keeping):

@@ -188,7 +188,7 @@ def _compose(path: str, n_bars: int, seed: int, end: str) -> None:
     from brainmidi.midi.files import write_midi
     from brainmidi.midi.link import PlayerProcess
 
-    style = {"metre": "4/4", "key": "D dorian", "title": "take"}
+    style = {"metre": "4/4", "sharps": 0, "minor": True, "title": "take"}
     bars = make_take(n_bars, seed=seed, bpm=240.0)
     started = -1
     with PlayerProcess.start() as player:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from midi_takes import make_bar, make_take
 
 from brainmidi.errors import MidiError
-from brainmidi.midi.files import key_signature, read_events, write_midi
+from brainmidi.midi.files import read_events, write_midi
 from brainmidi.midi.timetable import bar_events
 from brainmidi.types import MidiEvent, Note
 
@@ -18,7 +18,7 @@ F = Fraction
 
 
 def save(path, bars, **options):
-    write_midi(path, bars, metre="4/4", key="D dorian", title="take", **options)
+    write_midi(path, bars, metre="4/4", sharps=0, minor=True, title="take", **options)
 
 
 def events_of(bars):
@@ -56,7 +56,7 @@ def test_the_conductor_track_has_title_metre_key_tempi_and_markers_where_the_anc
         make_bar(1, (), length=3, bpm=120.0, anchor="river"),
         make_bar(2, (), length=3, bpm=90.0, anchor="meadow"),
     ]
-    write_midi(tmp_path / "take.mid", bars, metre="3/4", key="D dorian", title="a take")
+    write_midi(tmp_path / "take.mid", bars, metre="3/4", sharps=0, minor=True, title="a take")
     song = mido.MidiFile(tmp_path / "take.mid")
     conductor, now, rows = song.tracks[0], 0, []
     for message in conductor:
@@ -146,28 +146,22 @@ def test_what_is_no_midi_file_is_said_in_one_line(tmp_path, content):
 @pytest.mark.parametrize("metre", ["4", "4/5", "four/four", "0/4"])
 def test_a_metre_that_no_file_can_hold_is_refused(tmp_path, metre):
     with pytest.raises(MidiError, match="cannot be written"):
-        write_midi(tmp_path / "take.mid", [], metre=metre, key="C major", title="take")
+        write_midi(tmp_path / "take.mid", [], metre=metre, sharps=0, minor=False, title="take")
 
 
 @pytest.mark.parametrize(
-    ("key", "signature"),
-    [
-        ("C major", "C"),
-        ("D dorian", "Am"),
-        ("A minor", "Am"),
-        ("F# minor", "F#m"),
-        ("Bb major", "Bb"),
-        ("E phrygian", "Am"),
-        ("F lydian", "C"),
-        ("G mixolydian", "C"),
-        ("B locrian", "Am"),
-        ("Eb dorian", "Bbm"),
-        ("G# major", "Ab"),
-        ("Am", "Am"),
-        ("G", "G"),
-        ("C blues", None),
-        ("H moll", None),
-    ],
+    ("sharps", "minor", "signature"),
+    [(0, False, "C"), (0, True, "Am"), (3, True, "F#m"), (-2, False, "Bb"), (-7, False, "Cb"), (7, True, "A#m")],
 )
-def test_a_mode_has_the_key_signature_of_its_accidentals(key, signature):
-    assert key_signature(key) == signature
+def test_the_key_signature_is_written_as_it_is_given(tmp_path, sharps, minor, signature):
+    write_midi(tmp_path / "take.mid", [], metre="4/4", sharps=sharps, minor=minor, title="take")
+    found = [
+        message.key for message in mido.MidiFile(tmp_path / "take.mid").tracks[0] if message.type == "key_signature"
+    ]
+    assert found == [signature]
+
+
+@pytest.mark.parametrize("sharps", [-8, 8])
+def test_a_key_signature_that_no_file_can_hold_is_refused(tmp_path, sharps):
+    with pytest.raises(MidiError, match=r"-7 \(flats\) to 7 are allowed"):
+        write_midi(tmp_path / "take.mid", [], metre="4/4", sharps=sharps, minor=False, title="take")

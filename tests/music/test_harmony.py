@@ -41,18 +41,27 @@ def test_a_key_that_is_none_names_the_modes(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "signature", "sharps"),
+    ("text", "sharps", "minor"),
     [
-        ("D dorian", "C", 0),
-        ("E minor", "Em", 1),
-        ("F lydian", "C", 0),
-        ("Eb major", "Eb", -3),
-        ("C harmonic minor", "Cm", -3),
-        ("G# major", "Ab", -4),
+        ("C major", 0, False),
+        ("D dorian", 0, True),
+        ("E minor", 1, True),
+        ("Am", 0, True),
+        ("G", 1, False),
+        ("E phrygian", 0, True),
+        ("F lydian", 0, False),
+        ("G mixolydian", 0, False),
+        ("B locrian", 0, True),
+        ("Eb dorian", -5, True),
+        ("Eb major", -3, False),
+        ("C harmonic minor", -3, True),
+        ("G blues", -2, True),
+        ("A minor pentatonic", 0, True),
+        ("G# major", -4, False),
     ],
 )
-def test_the_signature_is_that_of_the_mode_and_a_remote_key_is_respelled(text, signature, sharps):
-    assert (Key.parse(text).signature, Key.parse(text).sharps) == (signature, sharps)
+def test_the_signature_is_that_of_the_mode_and_a_remote_key_is_respelled(text, sharps, minor):
+    assert (Key.parse(text).sharps, Key.parse(text).is_minor) == (sharps, minor)
 
 
 @given(KEYS)
@@ -61,7 +70,7 @@ def test_every_key_has_rising_intervals_from_its_tonic_and_can_be_read_back(key)
     assert key.classes[0] == key.tonic_class
     assert Key.parse(str(key)) == key
     assert -7 <= key.sharps <= 7
-    assert (key.in_c().tonic_class + key.transposition) % 12 == key.tonic_class
+    assert key.transposition % 12 == key.tonic_class
     assert -6 <= key.transposition <= 5
 
 
