@@ -6,6 +6,7 @@ a quarter note and is exact (:class:`fractions.Fraction`); a *second* is a float
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -35,6 +36,10 @@ def _frozen(array: NDArray[Any], dtype: type) -> NDArray[Any]:
 
 
 def _finite_mapping(values: Mapping[str, float]) -> Mapping[str, float]:
+    """Return a read-only copy of `values`; SignalError where one is no number (JSON has no word for it either)."""
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise SignalError(f"{name} is {value}, a finite number is needed; leave out what cannot be computed")
     return MappingProxyType({name: float(value) for name, value in values.items()})
 
 
@@ -305,16 +310,6 @@ class Phrase:
     def part(self, name: str) -> Phrase:
         """Return the same stretch with the notes of part `name` alone."""
         return Phrase(tuple(note for note in self.notes if note.part == name), self.length)
-
-
-@dataclass(frozen=True, slots=True)
-class PlayedNote:
-    """A note in performed time, seconds since the take began."""
-
-    on_s: float
-    off_s: float
-    pitch: int
-    velocity: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,12 +118,13 @@ class FeatureExtractor:
         power = self._power.estimate(self._good[stop - self._window : stop])
         passed = (power.quality >= self.settings.min_good) & np.isfinite(power.power_db[0])
         power_db = np.where(passed, power.power_db, np.nan)
+        values = self._values(power_db, passed, power.posterior_db)
         return FeatureFrame(
             time_s=time_s,
             bands=self._power.bands,
             band_power_db=power_db,
             channel_quality=power.quality,
-            values=self._values(power_db, passed, power.posterior_db),
+            values={name: value for name, value in values.items() if np.isfinite(value)},
             quality=float(passed.mean()),
             erp=self._erp.estimate,
         )

@@ -8,7 +8,7 @@ from brainmidi.errors import SignalError
 from brainmidi.features.extractor import FeatureExtractor
 from brainmidi.features.regions import region_channels, region_of
 from brainmidi.features.settings import FeatureSettings, feature_names
-from brainmidi.types import Chunk, Montage
+from brainmidi.types import Chunk, FeatureFrame, Montage
 
 
 def noise(names=("Fz", "O1", "O2"), rate_hz=128.0, seconds=5.0, sigma_uv=10.0, good=None) -> Chunk:
@@ -54,6 +54,21 @@ def test_an_alpha_rhythm_shows_where_it_is():
     assert values["alpha.posterior"] == values["alpha.occipital"]
     assert values["alpha.peak"] > 12
     assert values["engagement"] < 0
+
+
+def test_a_power_that_overflows_is_left_out():
+    chunk = noise()
+    samples = chunk.samples_uv.copy()
+    samples += 1e160 * np.sin(2 * np.pi * 20.0 * chunk.time_s)[:, None]
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = frames(Chunk(samples, chunk.time_s, chunk.montage))[-1].values
+    assert "beta" not in values
+    assert "alpha" in values
+
+
+def test_a_frame_refuses_a_feature_that_is_no_number():
+    with pytest.raises(SignalError, match="alpha is nan"):
+        FeatureFrame(0.0, (), np.zeros((0, 1)), np.ones(1), {"alpha": float("nan")}, 1.0)
 
 
 def test_alpha_peak_ignores_how_loud_the_whole_spectrum_is():
