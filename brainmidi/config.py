@@ -270,7 +270,7 @@ class SessionConfig(_Table):
     def _rest_is_long_enough(self) -> SessionConfig:
         least_s = self.signal.window_s + 1.0  # the first frame comes with the first full window
         if 0 < self.baseline.seconds < least_s:
-            raise ValueError(f"seconds of rest must be 0 or at least {least_s:g}, one more than [signal] window_s")
+            raise ValueError(f"[baseline] seconds must be 0 or at least {least_s:g}, one more than [signal] window_s")
         return self
 
 
@@ -380,7 +380,8 @@ def _explain(error: ErrorDetails, name: str, overrides: Sequence[Override]) -> s
                 f"{override.option} {shown} is not allowed, {wanted}; give such a value or leave {override.option} out"
             )
     if reason:
-        return f"{name}: {f'[{".".join(keys)}]: ' if keys else ''}{reason}; correct it there, or delete the lines to have the default"
+        place = f"[{'.'.join(keys)}]: " if keys else ""
+        return f"{name}: {place}{reason}; correct it there, or delete the lines to have the default"
     value = error["input"]
     shown = str(value).lower() if isinstance(value, bool) else repr(value)
     return (

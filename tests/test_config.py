@@ -81,6 +81,7 @@ def test_an_unknown_key_names_the_nearest_known_one(tables, place, near):
         ({"erp": {"response_s": [0.2, 5.0]}}, "[erp]: response_s", "0..0.8"),
         ({"baseline": {"seconds": 3, "profile": "a.json"}}, "[baseline]: give one", "not several"),
         ({"map": {"tempo": {"low": 3}}}, "[map.tempo] low = 3", "-20..0 z"),
+        ({"baseline": {"seconds": 2.5}}, "[baseline] seconds", "0 or at least 3"),
         ({"erp": {"average_n": 3}}, "[erp]: average_n", "less than min_n"),
         ({"erp": {"epoch_s": [0.0, 0.8]}}, "[erp]: epoch_s", "before 0"),
         ({"on": {"blink": {"feature": "a"}}}, "[on.blink] threshold is missing", "a number"),

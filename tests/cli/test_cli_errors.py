@@ -123,6 +123,7 @@ def test_a_port_that_does_not_exist(capsys):
         ("--tempo", "1000", "30..240"),
         ("--seed", "-1", "0 or more"),
         ("--baseline", "-5", "0..600"),
+        ("--baseline", "1", "--baseline 1.0 is not allowed, [baseline] seconds must be 0 or at least 3"),
         ("--key", "H major", "key 'H major' is not understood"),
         ("--chords", "Dm7 Q9", "Q9"),
         ("--metre", "12/8", "1 to 4 are allowed"),
