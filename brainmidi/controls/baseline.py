@@ -20,6 +20,9 @@ FORMAT = "brainmidi-baseline"
 VERSION = 1
 MIN_FRAMES = 20  # one second
 
+#: Features that begin so come from events, which rest has none of; no baseline holds them.
+UNRESTING = "erp."
+
 #: Spread is never taken to be smaller than this, in dB: a still minute must not make a knob nervous.
 SPREAD_FLOOR = 1.0
 _MAD_TO_SIGMA = 1.4826  # for a normal distribution
@@ -157,7 +160,7 @@ def fit_baseline(frames: Iterable[FeatureFrame], *, source: str = "", created_by
             f"{len(usable)} usable frames are too few for a baseline, at least {MIN_FRAMES} (1 s of clean signal after "
             "the first 2 s) are needed; record longer and check the electrodes"
         )
-    names = sorted({name for frame in usable for name in frame.values if not name.startswith("erp.")})
+    names = sorted({name for frame in usable for name in frame.values if not name.startswith(UNRESTING)})
     features = {}
     for name in names:
         values = np.array([frame.values[name] for frame in usable if name in frame.values])
@@ -170,7 +173,7 @@ def fit_baseline(frames: Iterable[FeatureFrame], *, source: str = "", created_by
 def demo_baseline() -> Baseline:
     """Return the shipped profile of the simulated brain at rest.
 
-    Made by ``python -m brainmidi.evaluate.demo_profile``.
+    Made by ``brainmidi evaluate demo-profile FILE``; it holds for the default bands, windows and filters.
 
     Returns
     -------

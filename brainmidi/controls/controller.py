@@ -43,7 +43,7 @@ class Controller:
     control_map : ControlMap
         Which feature drives what.
     baseline : Baseline
-        What rest looks like; a feature it lacks leaves its knob neutral.
+        What rest looks like; a feature it lacks leaves its knob neutral, and `undriven` says so.
     """
 
     def __init__(self, control_map: ControlMap, baseline: Baseline) -> None:
@@ -54,6 +54,18 @@ class Controller:
         self._lost_s: dict[str, float] = {}  # for how long a knob's feature has been missing
         self._time_s: float | None = None
         self._anchor_steps = 0
+        self._seen: set[str] = set()  # features that the stream has carried at least once
+
+    @property
+    def undriven(self) -> dict[str, str]:
+        """Mapped knobs that have stood at 0.5 since the stream began, each with the reason in words."""
+        reasons = {}
+        for name, rule in self._map.knobs.items():
+            if rule.feature not in self._seen:
+                reasons[name] = f"no good electrode has given {rule.feature}"
+            elif rule.feature not in self._baseline.features:
+                reasons[name] = f"the baseline lacks {rule.feature}"
+        return reasons
 
     def process(self, frame: FeatureFrame) -> ControlFrame:
         """Return the knobs after one more feature frame.
@@ -70,12 +82,14 @@ class Controller:
         elapsed_s = 0.0 if self._time_s is None else max(0.0, frame.time_s - self._time_s)
         self._time_s = frame.time_s
         believed = frame.quality >= _MIN_QUALITY
+        if believed:
+            self._seen.update(frame.values)
         knobs = dict.fromkeys(KNOBS, _NEUTRAL)
         driven = 0
         for name, rule in self._map.knobs.items():
             rest = self._baseline.features.get(rule.feature)
             value = frame.values.get(rule.feature)
-            if believed and rest is not None and value is not None and math.isfinite(value):
+            if believed and rest is not None and value is not None:
                 driven += 1
                 self._lost_s[name] = 0.0
                 knobs[name] = self._follow(name, rule.position(rest.z(value)), elapsed_s, self._map.time_constant_s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from brainmidi.acquire.pump import Pump
@@ -10,7 +10,7 @@ from brainmidi.acquire.recording import SUFFIXES
 from brainmidi.condition.conditioner import ConditionSettings
 from brainmidi.condition.gate import GateLimits
 from brainmidi.config import SessionConfig
-from brainmidi.controls.baseline import Baseline, demo_baseline, fit_baseline
+from brainmidi.controls.baseline import UNRESTING, Baseline, demo_baseline, fit_baseline
 from brainmidi.controls.mapping import ControlMap, EventRule, KnobRule
 from brainmidi.drivers.chain import SignalChain
 from brainmidi.errors import ConfigError, SourceError
@@ -23,6 +23,7 @@ from brainmidi.types import Chunk, Clock, FeatureFrame, Source
 
 #: Seconds of rest that a person or a recording is given where no baseline is named; half of a recording at most.
 REST_S = 10.0
+DEMO_REST_S = 60.0
 
 
 def is_recording(name: str) -> bool:
@@ -101,16 +102,22 @@ def control_map(config: SessionConfig) -> ControlMap:
     Raises
     ------
     ConfigError
-        A feature is none that the signal gives.
+        A feature is none that the signal gives, or a knob's is one that has no rest to be measured against.
     """
-    known = feature_names(feature_settings(config))
+    names = feature_names(feature_settings(config))
+    resting = tuple(name for name in names if not name.startswith(UNRESTING))
     tables = config.map.knobs()
-    used = {f"map.{name}": table.feature for name, table in tables.items()}
-    used |= {f"on.{name}": event.feature for name, event in config.on.items()}
-    for table, feature in used.items():
-        if feature not in known:
+    used = [(f"map.{name}", table.feature, resting) for name, table in tables.items()]
+    used += [(f"on.{name}", event.feature, names) for name, event in config.on.items()]
+    for table, feature, known in used:
+        if feature not in names:
             raise ConfigError(
                 f"session.toml: [{table}] feature = {feature!r} is unknown; known are {', '.join(known)}; correct it"
+            )
+        if feature not in known:
+            raise ConfigError(
+                f"session.toml: [{table}] feature = {feature!r} has no rest to turn a knob from; watch it in "
+                "[on.<name>], and give the knob a band, such as alpha.posterior, alpha.peak or engagement"
             )
     return ControlMap(
         knobs={name: KnobRule(t.feature, invert=t.invert, low=t.low, high=t.high) for name, t in tables.items()},
@@ -189,17 +196,37 @@ def choose_rest(config: SessionConfig, source: Source) -> Rest:
     if wanted.seconds > 0:
         return Rest(None, wanted.seconds, f"the first {wanted.seconds:g} s of the stream")
     if config.source.name == "demo" and source.simulated:
-        return Rest(demo_baseline(), 0.0, "shipped profile of the simulated brain")
+        return demo_rest(config)
     duration_s = duration_of(source)
     seconds = REST_S if duration_s is None else min(REST_S, max(4.0, duration_s / 4))
+    seconds = max(seconds, config.signal.window_s + 2.0)
     return Rest(
         None, seconds, f"the first {seconds:g} s of the stream, as no baseline was named (--baseline, --baseline-from)"
     )
 
 
+def demo_rest(config: SessionConfig) -> Rest:
+    """Return the simulated brain's rest: the shipped profile, or where ``[signal]`` is not the default one measured now.
+
+    A profile holds for the bands, windows and filters that it was made with.
+    """
+    features = replace(feature_settings(config), erp=ErpSettings())
+    if condition_settings(config) == ConditionSettings() and features == FeatureSettings():
+        return Rest(demo_baseline(), 0.0, "shipped profile of the simulated brain")
+    from brainmidi.acquire.demo import DemoSource
+
+    source = DemoSource(scenario="rest", duration_s=DEMO_REST_S)
+    baseline = fit_to_source(config, source, "simulated brain at rest")
+    return Rest(baseline, 0.0, f"simulated brain at rest for {DEMO_REST_S:g} s, as [signal] is not the default")
+
+
 def fit_to_recording(config: SessionConfig, path: Path) -> Baseline:
     """Return the baseline of a whole recording made at rest."""
-    source = open_file(path, config)
+    return fit_to_source(config, open_file(path, config), path.name)
+
+
+def fit_to_source(config: SessionConfig, source: Source, name: str) -> Baseline:
+    """Return the baseline of everything that `source` gives; `name` is what its file will say was recorded."""
     from brainmidi.condition.conditioner import Conditioner
     from brainmidi.features.extractor import FeatureExtractor
     from brainmidi.midi.clock import VirtualClock
@@ -213,7 +240,7 @@ def fit_to_recording(config: SessionConfig, path: Path) -> Baseline:
 
     with Pump(source, VirtualClock(), take) as pump:
         pump.advance_to(float("inf"))
-    return fit_baseline(frames, source=path.name, created_by="brainmidi --baseline-from")
+    return fit_baseline(frames, source=name)
 
 
 def make_chain(config: SessionConfig, source: Source, rest: Rest) -> SignalChain:

@@ -140,6 +140,11 @@ class SignalChain:
         return self._extractor.erp_summary
 
     @property
+    def undriven(self) -> dict[str, str]:
+        """Mapped knobs that have stood at 0.5 throughout, each with the reason in words."""
+        return {} if self._controller is None else self._controller.undriven
+
+    @property
     def quality(self) -> SignalQuality:
         """How good the EEG has been so far."""
         count = len(self._shares)

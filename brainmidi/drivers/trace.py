@@ -145,6 +145,10 @@ class Summary:
         None offline and on the virtual clock.
     ended : str
         Why the take ended, in words.
+    files : tuple of str
+        What was saved.
+    undriven : mapping of str to str
+        Mapped knobs that stood at 0.5 throughout, each with the reason in words.
     """
 
     source: str
@@ -162,6 +166,7 @@ class Summary:
     timing: Timing | None
     ended: str
     files: tuple[str, ...] = field(default=())
+    undriven: Mapping[str, str] = field(default_factory=dict)
 
     def lines(self) -> tuple[str, ...]:
         """Return the summary as lines of text."""
@@ -175,6 +180,7 @@ class Summary:
             f"baseline    {self.baseline}",
             f"music       {self.bars} bars, {self.music_s:.1f} s; {self.ended}",
             f"knobs       median over bars: {knobs}",
+            *(f"neutral     {name} stayed at 0.5: {reason}" for name, reason in self.undriven.items()),
             f"latent      mean position {self.latent_mix_mean:.2f} (0 calm, 1 active)",
             f"anchors     {', '.join(f'{name} from bar {bar + 1}' for bar, name in self.anchors)}"
             f" ({self.anchor_steps} events)",

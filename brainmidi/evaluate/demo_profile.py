@@ -1,9 +1,6 @@
-"""Makes the shipped rest baseline of the simulated brain: ``python -m brainmidi.evaluate.demo_profile``."""
+"""Makes the shipped rest baseline of the simulated brain: ``brainmidi evaluate demo-profile FILE``."""
 
 from __future__ import annotations
-
-import sys
-from pathlib import Path
 
 from brainmidi.acquire.demo import DemoSource
 from brainmidi.condition.conditioner import Conditioner
@@ -36,17 +33,5 @@ def make_demo_profile(seconds: float = 120.0, seeds: tuple[int, ...] = (0, 1, 2,
     return fit_baseline(
         frames,
         source=f"simulated brain at rest, {seconds:g} s for each of the seeds {listed}",
-        created_by="python -m brainmidi.evaluate.demo_profile",
+        created_by="brainmidi evaluate demo-profile",
     )
-
-
-def main() -> None:
-    """Write the profile to where the package ships it, or to the path given."""
-    shipped = Path(__file__).parents[1] / "controls" / "demo_baseline.json"
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else shipped
-    make_demo_profile().save(path)
-    print(f"wrote {path}")
-
-
-if __name__ == "__main__":
-    main()

@@ -55,6 +55,8 @@ def test_every_setting_reaches_its_room():
 def test_an_unknown_feature_names_the_known_ones():
     with pytest.raises(ConfigError, match=r"\[map\.tempo\] feature = 'alfa' is unknown; known are delta"):
         assemble.control_map(parse_config({"map": {"tempo": {"feature": "alfa"}}}))
+    with pytest.raises(ConfigError, match=r"\[map\.tempo\] feature = 'erp.target' has no rest .*\[on"):
+        assemble.control_map(parse_config({"map": {"tempo": {"feature": "erp.target"}}}))
     with pytest.raises(ConfigError, match=r"\[on\.wink\]"):
         assemble.control_map(parse_config({"on": {"wink": {"feature": "blink", "threshold": 1.0}}}))
 
@@ -77,6 +79,23 @@ def test_the_simulated_brain_has_its_profile_and_everything_else_its_own_rest():
     rest = assemble.choose_rest(named, demo)
     assert (rest.baseline, rest.seconds) == (None, 7.0)
     assert "7 s" in rest.text
+
+
+def test_rest_is_long_enough_for_a_wide_window():
+    config = parse_config({"source": {"name": "synthetic"}, "signal": {"window_s": 10.0}})
+    assert assemble.choose_rest(config, FakeSource(60.0)).seconds == 12.0
+
+
+def test_bands_of_ones_own_have_a_rest_in_the_simulated_brain():
+    config = parse_config({"signal": {"bands": {"smr": [12.0, 15.0]}}, "map": {"density": {"feature": "smr"}}})
+    source = assemble.open_any_source(config, VirtualClock())
+    rest = assemble.choose_rest(config, source)
+    assert "smr" in rest.baseline.features
+    assert rest.baseline.features["alpha"].median == pytest.approx(demo_baseline().features["alpha"].median, abs=0.5)
+    chain = assemble.make_chain(config, source, rest)
+    knobs = [frame.knobs["density"] for frame in chain.process(source.read(10.0))]
+    assert max(abs(knob - 0.5) for knob in knobs) > 0.05
+    assert chain.undriven == {}
 
 
 def test_a_profile_is_loaded(tmp_path):

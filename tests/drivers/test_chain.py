@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from drivers_takes import make_session, make_signal
+from drivers_takes import make_session, make_signal, offline
 from fakes import FakeSource
 
 from brainmidi.condition.conditioner import ConditionSettings
-from brainmidi.controls.mapping import ControlMap
+from brainmidi.controls.baseline import Baseline, FeatureRest
+from brainmidi.controls.mapping import ControlMap, KnobRule
 from brainmidi.drivers.chain import ControlLog, SignalChain
 from brainmidi.drivers.composer import Composer
+from brainmidi.drivers.offline import Signal
 from brainmidi.errors import ControlError
 from brainmidi.features.settings import FeatureSettings
 from brainmidi.types import ControlFrame
@@ -49,6 +53,31 @@ def test_without_baseline_and_rest_the_chain_refuses():
             control_map=ControlMap({}),
             baseline=None,
         )
+
+
+def test_knobs_that_nothing_drives_are_named_with_the_reason(tmp_path):
+    source = FakeSource(12.0)
+    knobs = {"latent_mix": KnobRule("alpha"), "tempo": KnobRule("beta"), "register": KnobRule("theta.frontal")}
+    chain = SignalChain(
+        source.montage,
+        condition=ConditionSettings(),
+        features=FeatureSettings(),
+        control_map=ControlMap(knobs),
+        baseline=Baseline({name: FeatureRest(10.0, 1.0) for name in ("alpha", "theta.frontal")}, 100),
+    )
+    assert set(chain.undriven) == set(knobs)  # nothing has come yet
+    frames_of(Signal(source, chain, 3.0, "a profile"), 1.0)
+    assert chain.undriven == {
+        "tempo": "the baseline lacks beta",
+        "register": "no good electrode has given theta.frontal",
+    }
+
+
+def test_the_summary_names_knobs_that_stayed_neutral(tmp_path):
+    take = offline(tmp_path / "take.mid")
+    lines = replace(take.summary, undriven={"register": "the baseline lacks theta"}).lines()
+    assert "neutral     register stayed at 0.5: the baseline lacks theta" in lines
+    assert not any(line.startswith("neutral") for line in take.summary.lines())
 
 
 def test_quality_and_erp_are_those_of_the_whole_stream():
