@@ -56,6 +56,7 @@ def test_a_file_with_one_line_changes_one_value():
         ({"map": {"density": {"feture": "beta"}}}, "[map.density] feture", "feature"),
         ({"on": {"blink": {"feature": "a", "threshold": 1.0, "acton": "none"}}}, "[on.blink] acton", "action"),
         ({"parts": {"melodie": {}}}, "[parts] melodie", "melody"),
+        ({"midi": {"cc": {"densty": 21}}}, "[midi.cc] densty", "density"),
         ({"source": {"mac_adress": ""}}, "[source] mac_adress", "mac_address"),
     ],
 )
@@ -90,6 +91,9 @@ def test_an_unknown_key_names_the_nearest_known_one(tables, place, near):
         ({"parts": {"melody": {"channel": 17}}}, "[parts.melody] channel = 17", "1..16"),
         ({"parts": {"melody": {"channel": 2}}}, "[parts]: the two parts share", "its own"),
         ({"parts": {"melody": {"high": 65}}}, "[parts.melody]: high", "octave"),
+        ({"midi": {"cc": {"tempo": 120}}}, "[midi.cc] tempo = 120", "0..119"),
+        ({"midi": {"cc": {"tempo": 20, "density": 20}}}, "[midi.cc]: two knobs share", "its own number"),
+        ({"midi": {"cc_channel": 0}}, "[midi] cc_channel = 0", "1..16"),
         ({"parts": {"melody": {"low": 6, "high": 18}}}, "[parts.melody] low = 6", "27..102"),
         ({"parts": {"melody": {"high": 103}}}, "[parts.melody] high = 103", "27..102"),
     ],

@@ -48,7 +48,7 @@ class Stage:
 
 
 def finish(take: Take, score: Path | None) -> None:
-    """Print the figures of `take`, then write its score where one is wanted: the slow thing that may fail comes last."""
+    """Print the figures of `take`, then write its score where one is wanted: what is slow and may fail comes last."""
     for line in take.summary.lines():
         typer.echo(line)
     if score is None:

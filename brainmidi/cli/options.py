@@ -205,7 +205,7 @@ def sort_outputs(
     for option, path in written:
         before = taken.setdefault(path.resolve(), f"{option} {path}")
         if before != f"{option} {path}":
-            raise ConfigError(f"{option} {path} is the same file as {before}, which would be lost; give it another name")
+            raise ConfigError(f"{option} {path} is the same file as {before}, one would be lost; give it another name")
     return Outputs(midi[0] if midi else dated_name(), score[0] if score else None)
 
 

@@ -157,11 +157,6 @@ def session_setup(config: SessionConfig, anchors: tuple[Anchor, ...] | None = No
     )
 
 
-def channels(config: SessionConfig) -> dict[str, int]:
-    """Return the MIDI channel of each part."""
-    return {"melody": config.parts.melody.channel, "accompaniment": config.parts.accompaniment.channel}
-
-
 @dataclass(frozen=True, slots=True)
 class Rest:
     """What the knobs are measured against.

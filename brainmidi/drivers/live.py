@@ -70,18 +70,21 @@ def improvise(
     BrainmidiError
         Whatever ended the take before its time; what was played is silenced and saved first.
     """
+    channels, controllers = config.parts.channels(), config.midi.controllers()
     stage = _Stage(config, files, on_ready, on_bar, save_baseline, voices, anchors)
     if virtual:
         from brainmidi.midi.ports import NullOutput
 
         clock = VirtualClock()
         output = NullOutput("the virtual clock plays to a file alone")
-        with closing(LocalPlayer(clock, output, channels=stage.channels)) as player:
+        with closing(LocalPlayer(clock, output, channels=channels, controllers=controllers)) as player:
             return stage.perform(player, clock, virtual=True, since_s=None)
     real = MonotonicClock()
     since_s = real.now_s() if since_s is None else since_s
     with ThreadPoolExecutor(1) as helper:
-        started = helper.submit(PlayerProcess.start, config.midi.port or None, channels=stage.channels)
+        started = helper.submit(
+            PlayerProcess.start, config.midi.port or None, channels=channels, controllers=controllers
+        )
         try:
             import_module("brainmidi.drivers.performance")
         finally:
@@ -101,12 +104,6 @@ class _Stage:
     save_baseline: Path | None
     voices: VoiceLoader | None
     anchors: tuple[Anchor, ...] | None
-
-    @property
-    def channels(self) -> dict[str, int]:
-        """MIDI channel of each part."""
-        parts = self.config.parts
-        return {"melody": parts.melody.channel, "accompaniment": parts.accompaniment.channel}
 
     def perform(
         self, player: Player, clock: MonotonicClock | VirtualClock, *, virtual: bool, since_s: float | None
@@ -135,7 +132,7 @@ class _Stage:
             self.files,
             metre=str(setup.metre),
             key=setup.key,
-            channels=self.channels,
+            channels=self.config.parts.channels(),
             on_bar=self.on_bar,
             autosave=not virtual,
         )

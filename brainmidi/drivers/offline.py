@@ -101,7 +101,7 @@ def score(
         files,
         metre=str(setup.metre),
         key=setup.key,
-        channels=assemble.channels(config),
+        channels=config.parts.channels(),
         on_bar=on_bar,
         autosave=False,
     )

@@ -32,6 +32,7 @@ _GRACE_S = 0.25
 #: From handing over bar 0 to its first note: what the wire and the player need.
 _BEGIN_S = 0.1
 
+_KNOBS_S = 0.05  # between frames of controls
 _LOOK_S = 0.02  # how often a waiting thread looks around
 _STOP_S = 10.0  # how long a model may take to come to the end of what it does
 
@@ -183,7 +184,7 @@ class Performance:
     def _take_in(self, chunk: Chunk) -> None:
         frames = self._signal.chain.process(chunk)
         self._log.extend(frames)
-        if frames:
+        if frames and self._player.sends_knobs:
             self._player.knobs(frames[-1].knobs)
 
     # -------------------------------------------------------------------------------------- the composer's thread
@@ -231,6 +232,10 @@ class Performance:
     def _wait_for(self, time_s: float) -> None:
         """Return once the controls of sample time `time_s` are there, or the stream has ended or fallen behind."""
         if self._virtual:
+            while self._player.sends_knobs and (now_s := self._clock.now_s() - self._origin_s) < time_s - _KNOBS_S:
+                # Knobs go out at their own times: clock and stream move on together, as they do in real time.
+                self._clock.sleep_until(self._origin_s + now_s + _KNOBS_S)
+                self._pump.advance_to(now_s + _KNOBS_S + TOLERANCE_S)
             self._clock.sleep_until(self._origin_s + time_s)
             self._pump.advance_to(time_s + TOLERANCE_S)
             self._collect()

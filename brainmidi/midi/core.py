@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING, Any
 
 from brainmidi.errors import MidiError
@@ -22,6 +22,9 @@ from brainmidi.midi.wire import (
 if TYPE_CHECKING:  # brainmidi.types brings numpy, which the player does not load
     from brainmidi.midi.ports import Output
     from brainmidi.types import Clock
+
+#: Control changes a second, all knobs together: plenty for the ear, and a tenth of what a MIDI cable carries.
+_MOST_CONTROLS = 100
 
 _SUSTAIN, _SOUND_OFF, _NOTES_OFF = 64, 120, 123
 
@@ -68,7 +71,8 @@ class PlayerCore:
         self._last_index: int | None = None
         self._open: set[tuple[int, int]] = set()
         self._channels: set[int] = set()
-        self._controller_values: dict[str, int] = {}
+        self._controller_pause_s = 1 / max(1, _MOST_CONTROLS // max(1, len(self._controllers)))
+        self._controller_values: dict[str, tuple[int, float]] = {}  # what was sent last, and when
         self._sent: list[TimedEvent] = []
         self._played: list[Message] = []
         self._late: list[int] = []
@@ -118,13 +122,21 @@ class PlayerCore:
             self._fallbacks[segment.index + 1] = None if fallback is None else unpack_segment(fallback)
 
     def _take_knobs(self, values: Mapping[str, float]) -> None:
+        if self._current is None or self.done:
+            return
+        now_s = self._clock.now_s()
         for name, (channel, controller) in self._controllers.items():
-            if name not in values or not self._playing():
+            if name not in values:
                 continue
             value = min(127, max(0, round(127 * values[name])))
-            if self._controller_values.get(name) != value:
-                self._controller_values[name] = value
-                self._send(TimedEvent(self._beat_now(), 1, (0xB0 | channel - 1, controller, value)))
+            before, sent_s = self._controller_values.get(name, (-1, -inf))
+            if value == before or now_s < sent_s + self._controller_pause_s:
+                continue
+            tick = self._control_tick(channel - 1)
+            if self._next_beat(self._current) * TICKS_PER_BEAT < tick + 1:
+                return  # a note is due on this very tick and goes first; the next line tells where the knobs stand
+            self._controller_values[name] = (value, now_s)
+            self._send(TimedEvent(Fraction(tick, TICKS_PER_BEAT), 1, (0xB0 | channel - 1, controller, value)))
 
     def _finish(self, last_index: int) -> None:
         self._last_index = last_index
@@ -194,9 +206,10 @@ class PlayerCore:
             return None
         if self._current is None:
             return self._origin_s if 0 in self._bars else None
-        events = self._current.events
-        beat = events[self._position].beat if self._position < len(events) else self._current.end
-        return self._clock_s(beat)
+        return self._clock_s(self._next_beat(self._current))
+
+    def _next_beat(self, current: Segment) -> Fraction:
+        return current.events[self._position].beat if self._position < len(current.events) else current.end
 
     def _step(self, due_s: float) -> None:
         if self._current is None:
@@ -302,13 +315,28 @@ class PlayerCore:
 
     def _beat_now(self) -> Fraction:
         """Return the beat of this moment on the file's grid, after everything sent so far."""
-        if self._origin_s is None or self._tempo is None:
-            return Fraction(0)
-        beat = self._tempo.beat(max(0.0, self._clock.now_s() - self._origin_s))
-        tick = beat * TICKS_PER_BEAT // 1
+        tick = self._tick_now()
         if self._sent:
             tick = max(tick, ceil(self._sent[-1].beat * TICKS_PER_BEAT) + 1)
         return Fraction(tick, TICKS_PER_BEAT)
+
+    def _control_tick(self, channel: int) -> int:
+        """Return the tick of a control change sent now, such that the file, sorted by rank and track, keeps its place.
+
+        It may share the tick of a note-off, which a file has first, and of a control change on its own track.
+        """
+        tick = self._tick_now()
+        if not self._sent:
+            return tick
+        last = self._sent[-1]
+        shared = last.rank == 0 or (last.rank == 1 and last.data[0] & 0x0F == channel)
+        return max(tick, ceil(last.beat * TICKS_PER_BEAT) + (0 if shared else 1))
+
+    def _tick_now(self) -> int:
+        if self._origin_s is None or self._tempo is None:
+            return 0
+        beat = self._tempo.beat(max(0.0, self._clock.now_s() - self._origin_s))
+        return int(beat * TICKS_PER_BEAT // 1)
 
     # ---------------------------------------------------------------------------------------------- messages out
 

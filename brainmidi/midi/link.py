@@ -37,6 +37,11 @@ class Player(Protocol):
         """Port, MIDI system and priority."""
         ...
 
+    @property
+    def sends_knobs(self) -> bool:
+        """Whether any knob goes out as a control change; else nobody need hand knobs over."""
+        ...
+
     def begin(self, delay_s: float) -> float:
         """Set beat 0 `delay_s` seconds from now; return its clock time."""
         ...
@@ -77,8 +82,11 @@ class Player(Protocol):
 class PlayerProcess:
     """A player in a process of its own, on the real clock. Make one with :meth:`start`, before anything heavy loads."""
 
-    def __init__(self, process: subprocess.Popen[bytes], channels: Mapping[str, int]) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], channels: Mapping[str, int], *, sends_knobs: bool = False
+    ) -> None:
         self._process = process
+        self._sends_knobs = sends_knobs
         self._clock = MonotonicClock()
         self._handover = Handover(channels)
         self._info: PlayerInfo | None = None
@@ -136,7 +144,7 @@ class PlayerProcess:
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
             | getattr(subprocess, "HIGH_PRIORITY_CLASS", 0),
         )
-        player = cls(process, channels)
+        player = cls(process, channels, sends_knobs=bool(controllers))
         try:
             player._await_ready()
         except BaseException:
@@ -150,6 +158,11 @@ class PlayerProcess:
         if self._info is None:
             raise MidiError("the player process is not up; make one with PlayerProcess.start")
         return self._info
+
+    @property
+    def sends_knobs(self) -> bool:
+        """Whether any knob goes out as a control change; else nobody need hand knobs over."""
+        return self._sends_knobs
 
     @property
     def pid(self) -> int:

@@ -41,6 +41,7 @@ class LocalPlayer:
         self._output = output
         # The core sees each deadline come on time, on a clock that follows the driver's from deadline to deadline.
         self._core_clock = VirtualClock(clock.now_s())
+        self._sends_knobs = bool(controllers)
         self._core = PlayerCore(self._core_clock, output, controllers=controllers)
         self._handover = Handover(channels)
         self._info = PlayerInfo(output.port, output.api, False, output.reason, "in process, on the virtual clock")
@@ -49,6 +50,11 @@ class LocalPlayer:
     def info(self) -> PlayerInfo:
         """Port, MIDI system and priority."""
         return self._info
+
+    @property
+    def sends_knobs(self) -> bool:
+        """Whether any knob goes out as a control change; else nobody need hand knobs over."""
+        return self._sends_knobs
 
     def begin(self, delay_s: float) -> float:
         """Set beat 0 `delay_s` seconds from now; return its clock time."""

@@ -124,7 +124,7 @@ def cut(bars: Sequence[Bar], end_beat: Fraction) -> tuple[Bar, ...]:
 
     The bar in which the cut lies keeps its length, so that the page ends with a bar line.
     """
-    kept = []
+    kept: list[Bar] = []
     for bar in bars:
         left = end_beat - bar.start
         if left <= 0 and kept:

@@ -60,11 +60,11 @@ def offline(path: Path, source=None, *, session=None, **keeping):
         return score_signal(make_signal(source), make_session() if session is None else session, keeper)
 
 
-def virtual(path: Path, source=None, *, session=None, melody=None, output=None, **keeping):
+def virtual(path: Path, source=None, *, session=None, melody=None, output=None, controllers=None, **keeping):
     """Play live on the virtual clock; `melody` is a function of that clock."""
     clock = VirtualClock()
     output = RecordingOutput() if output is None else output
     if session is None:
         session = make_session(None if melody is None else melody(clock))
-    with make_keeper(path, **keeping) as keeper, LocalPlayer(clock, output) as player:
+    with make_keeper(path, **keeping) as keeper, LocalPlayer(clock, output, controllers=controllers) as player:
         return Performance(make_signal(source), lambda: session, player, clock, keeper, virtual=True).run()

@@ -22,7 +22,7 @@ def test_the_default_configuration_gives_the_rooms_own_defaults():
     setup = assemble.session_setup(config, ANCHORS)
     assert str(setup.key) == "D dorian"
     assert setup.bars is None
-    assert assemble.channels(config) == {"melody": 1, "accompaniment": 2}
+    assert config.parts.channels() == {"melody": 1, "accompaniment": 2}
 
 
 def test_every_setting_reaches_its_room():
@@ -49,7 +49,7 @@ def test_every_setting_reaches_its_room():
     assert "velocity" not in control_map.knobs
     assert control_map.events == ()
     assert control_map.time_constant_s == 3.0
-    assert assemble.channels(config)["melody"] == 5
+    assert config.parts.channels()["melody"] == 5
 
 
 def test_an_unknown_feature_names_the_known_ones():

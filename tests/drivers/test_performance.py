@@ -6,9 +6,12 @@ from itertools import pairwise
 
 import pytest
 from drivers_takes import make_keeper, make_session, make_signal, offline, virtual
-from fakes import FakeMelody, FakeSource
+from fakes import ANCHORS, FakeAccompaniment, FakeMelody, FakeSource
 
+from brainmidi.config import parse_config
+from brainmidi.drivers.live import improvise
 from brainmidi.drivers.performance import Performance
+from brainmidi.drivers.take import TakeFiles
 from brainmidi.errors import MusicError, SourceError
 from brainmidi.midi.clock import VirtualClock
 from brainmidi.midi.files import read_events
@@ -159,3 +162,30 @@ def test_noting_a_bar_writes_nothing_and_a_long_take_is_saved_every_few_bars(tmp
             keeper.save()
     assert sizes[:127] == list(range(1, 128))
     assert sizes[127:] == [*range(129, 256, 2), *range(258, 301, 3)]
+
+
+def test_knobs_go_out_as_controllers_between_the_notes_and_are_saved_as_sent(tmp_path):
+    plain, output = RecordingOutput(), RecordingOutput()
+    virtual(tmp_path / "plain.mid", output=plain)
+    virtual(tmp_path / "a.mid", output=output, controllers={"latent_mix": (16, 21), "density": (1, 22)})
+    events = read_events(tmp_path / "a.mid")
+    assert [event.data for event in events] == output.sent
+    for status, number in ((0xBF, 21), (0xB0, 22)):
+        values = [(event.beat, event.data[2]) for event in events if event.data[:2] == (status, number)]
+        assert len(values) > 20
+        assert all(one[1] != other[1] for one, other in pairwise(values))
+        assert len({beat.numerator * 4 // beat.denominator for beat, _ in values}) > 10, "all at once"
+    assert [data for data in output.sent if data[0] & 0xF0 != 0xB0] == plain.sent
+
+
+def test_a_session_file_says_which_knobs_go_out(tmp_path):
+    config = parse_config({"session": {"bars": 4}, "midi": {"cc_channel": 5, "cc": {"density": 21}}})
+    files = TakeFiles(tmp_path / "a.mid")
+    improvise(config, files, virtual=True, voices=lambda: (FakeMelody(), FakeAccompaniment()), anchors=ANCHORS)
+    controls = {event.data[:2] for event in read_events(tmp_path / "a.mid") if event.data[0] & 0xF0 == 0xB0}
+    assert controls == {(0xB4, 21)}
+
+
+def test_no_knob_is_handed_over_where_none_is_sent(tmp_path, monkeypatch):
+    monkeypatch.setattr(LocalPlayer, "knobs", lambda *_: pytest.fail("a knob was handed over"))
+    virtual(tmp_path / "a.mid")

@@ -263,10 +263,37 @@ def test_knobs_go_out_at_once_and_only_when_they_change():
     stage.play_until(0.5)
     for value in (0.5, 0.501, 1.0):
         stage.tell("knobs", values={"tempo": value, "density": 0.1})
+        stage.play_until(stage.clock.now_s() + 0.05)
     assert stage.output.sent[1:] == [(0xB2, 21, 64), (0xB2, 21, 127)]
     events = stage.report().sent_events
     assert [event.data for event in events] == stage.output.sent
     assert list(events) == sorted(events)
+
+
+def test_knobs_never_make_more_than_a_hundred_messages_a_second():
+    names = ("latent_mix", "temperature", "density", "velocity", "tempo", "register")
+    stage = Stage(controllers={name: (16, 21 + place) for place, name in enumerate(names)})
+    stage.send(whole_note(0))
+    stage.tell("begin", at_s=0.0)
+    for number in range(1000):
+        stage.tell("knobs", values=dict.fromkeys(names, number % 128 / 127))
+        stage.play_until(number / 1000)
+    controls = [data for data in stage.output.sent if data[0] == 0xBF]
+    assert 90 <= len(controls) <= 100
+    assert {data[1] for data in controls} == set(range(21, 27))
+
+
+def test_a_knob_waits_where_a_note_is_due_on_its_tick():
+    stage = Stage(controllers={"tempo": (1, 21), "density": (2, 22)})
+    notes = tuple(Note(F(beat, 960), F(1, 960), 60 + beat % 2, 80) for beat in range(480, 490))
+    stage.send(make_bar(0, notes))
+    stage.tell("begin", at_s=0.0)
+    for number in range(20):
+        stage.tell("knobs", values={"tempo": number / 20, "density": number / 20})
+        stage.play_until(0.2495 + number / 2500)
+    events = list(stage.report().sent_events)
+    assert any(event.rank == 1 for event in events)
+    assert events == sorted(events, key=lambda event: (event.beat, event.rank))
 
 
 def test_lateness_is_measured_from_the_wanted_time_and_never_accumulates():
