@@ -71,7 +71,7 @@ class SessionSetup:
     bars: int | None = None
     ranges: Mapping[str, PartRange] = field(default_factory=lambda: _RANGES)
     temperature: tuple[float, float] = (0.6, 1.2)
-    melody_temperature: float = 0.8
+    melody_temperature: float = 0.6
     dynamics: Dynamics = field(default_factory=Dynamics)
     register_semitones: int = 7
     max_voices: int = 3

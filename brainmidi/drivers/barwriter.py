@@ -99,6 +99,8 @@ class BarWriter:
     def _release(self) -> None:
         """End own notes as the model says, lowest first, then the melody's if its time has come."""
         lowest = -1
+        # Where new notes are not wanted the old ones are held: else a sparse bar would be a bar of holes.
+        reluctance = min(float(self._constraint.onset_bias[self._tick // SIXTEENTH]), 0.0)
         while True:
             open_pitches = [p for p, start in self._sounding.items() if p > lowest and start < self._tick]
             if not open_pitches:
@@ -107,7 +109,7 @@ class BarWriter:
             bias = np.zeros(codec.N_CLASSES, dtype=np.float32)
             bias[: codec.NOTE_ON] = -np.inf
             bias[codec.NOTE_OFF : codec.SHIFT] = -np.inf
-            bias[[codec.note_off(p) for p in open_pitches]] = 0.0
+            bias[[codec.note_off(p) for p in open_pitches]] = reluctance
             if self._melody_off.get(self._tick) is not None:
                 bias[codec.note_off(self._melody_off[self._tick])] = 0.0
             token = self._draw(bias)

@@ -1,8 +1,8 @@
 """Choose the phrases between which a session's melody moves: calm and active corners, from the training tunes.
 
 A corner must be one that the model knows (it gives the phrase back), lie in C major without accidentals (so that it can
-be moved to any mode by scale degree), begin and end on a tone of the tonic chord, and be sparse or busy enough. Among
-those, corners far apart in latent space are taken, so that every anchor sounds like a place of its own.
+be moved to any mode by scale degree), begin and end on a tone of the tonic chord, sing, and be sparse or busy enough.
+Among those, corners far apart in latent space are taken, so that every anchor sounds like a place of its own.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ CALM_ONSETS = range(5, 9)
 ACTIVE_ONSETS = range(14, 22)
 #: Mean MIDI pitch of a corner: comfortable for a singing lead.
 MEAN_PITCH = (65.0, 77.0)
+#: A line that sings: mostly steps and thirds, no leap beyond an octave, and at most this many onsets off the eighths.
+MEAN_INTERVAL = 3.2
+LARGEST_INTERVAL = 12
+OFF_EIGHTHS = 2
 BATCH = 256
 #: Corners are chosen from this many phrases that the model gives back best, and those that come back as well.
 BEST_KNOWN = 80
@@ -84,6 +88,9 @@ def _fits(tokens: NDArray[np.uint8], onsets: range) -> bool:
         and MEAN_PITCH[0] <= pitches.mean() <= MEAN_PITCH[1]
         and np.ptp(pitches) >= 4
         and len(np.unique(pitches)) >= 4
+        and np.abs(np.diff(pitches)).mean() <= MEAN_INTERVAL
+        and np.abs(np.diff(pitches)).max() <= LARGEST_INTERVAL
+        and np.count_nonzero(steps % 2) <= OFF_EIGHTHS
     )
 
 

@@ -100,3 +100,14 @@ def test_the_widest_range_in_the_farthest_key_stays_among_the_pitches_that_the_m
 def test_the_same_seed_writes_the_same_bar() -> None:
     melody = Phrase((Note(Fraction(0), Fraction(1), 72),), Fraction(4))
     assert write(Scripted(3), melody, constraint(16)) == write(Scripted(3), melody, constraint(16))
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=30)
+def test_where_new_notes_are_unwelcome_the_old_ones_are_held(seed) -> None:
+    table = constraint(16)
+    unwelcome = np.full(16, -1e6, dtype=np.float32)
+    unwelcome[0] = 1e6
+    bar = write(Scripted(seed), Phrase((), Fraction(4)), Constraint(table.pitch_bias, unwelcome))
+    assert bar.notes
+    assert all((note.start, note.length) == (0, 4) for note in bar)
