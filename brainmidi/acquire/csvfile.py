@@ -23,8 +23,8 @@ def read_csv(path: Path) -> ArraySource:
     """Read a csv recording with a header line.
 
     Potentials are in microvolts, time in seconds (or milliseconds, where seconds would mean fewer than 5 samples per
-    second). Lines that begin with ``%`` or ``#`` are comments. Empty and ``nan`` cells are missing samples. A marker
-    column holds a label where something happened and nothing or 0 elsewhere.
+    second). Blank lines and those that begin with ``%`` or ``#`` are passed over. Empty and ``nan`` cells are missing
+    samples. A marker column holds a label where something happened and nothing or 0 elsewhere.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def read_csv(path: Path) -> ArraySource:
     SourceError
         If there is no time column, no EEG column, or too little to tell the rate from.
     """
-    header, skip, separator = _header(path)
+    header, lines, separator = _read(path)
     lowered = [name.lower() for name in header]
     time_column = next((lowered.index(name) for name in _TIME if name in lowered), None)
     if time_column is None:
@@ -55,8 +55,10 @@ def read_csv(path: Path) -> ArraySource:
             f"{path} has 0 EEG channels among {', '.join(header[:8])}; at least 1 named as in the 10-20 system "
             "(Fz, O1, TP9) or EEG1, EEG2 is needed"
         )
-    table = _numbers(path, skip, separator, [time_column, *chosen])
-    labels = [] if marker_column is None else _labels(path, skip, separator, marker_column)
+    if not lines:
+        raise SourceError(f"{path} has a header and 0 samples, 2 s or more are needed; export the recording again")
+    table = _numbers(path, lines, separator, [time_column, *chosen])
+    labels = [] if marker_column is None else _labels(lines, separator, marker_column)
     return assemble(path.name, table[:, 0], table[:, 1:], tuple(chosen.values()), labels)
 
 
@@ -109,41 +111,45 @@ def write_csv(path: Path, chunk: Chunk) -> None:
             writer.writerow([f"{time_s:.6f}", *cells, label])
 
 
-def _header(path: Path) -> tuple[list[str], int, str]:
-    """Return the column names, how many lines come before the data, and the separator."""
+def _read(path: Path) -> tuple[list[str], list[str], str]:
+    """Return the column names, the lines of data without blank ones and comments, and the separator."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for number, line in enumerate(file):
-                if line.strip() and line[0] not in "%#":
-                    separator = max(",\t;", key=line.count)
-                    names = [cell.strip().strip('"') for cell in line.rstrip("\r\n").split(separator)]
-                    return names, number + 1, separator
+        with path.open(encoding="utf-8-sig") as file:
+            header, *lines = [line for line in file if line.strip() and line[0] not in "%#"] or [""]
     except UnicodeDecodeError as error:
         raise SourceError(f"{path} is not a text file; give it the suffix of its real format") from error
-    raise SourceError(f"{path} is empty; a header line and samples are needed")
+    if not header:
+        raise SourceError(f"{path} is empty; a header line and samples are needed")
+    separator = max(",\t;", key=header.count)
+    return [cell.strip().strip('"') for cell in header.rstrip("\n").split(separator)], lines, separator
 
 
-def _numbers(path: Path, skip: int, separator: str, columns: list[int]) -> FloatArray:
+def _numbers(path: Path, lines: list[str], separator: str, columns: list[int]) -> FloatArray:
     try:
-        table: FloatArray = np.loadtxt(path, delimiter=separator, skiprows=skip, usecols=columns, comments=None)
+        table: FloatArray = np.loadtxt(lines, delimiter=separator, usecols=columns, comments=None, quotechar='"')
     except ValueError:  # empty or non-numeric cells: the slower reader takes them for missing samples
-        try:
-            table = np.genfromtxt(path, dtype=np.float64, delimiter=separator, skip_header=skip, usecols=columns)
-        except ValueError as error:
-            reason = str(error).strip().split("\n", maxsplit=1)[0]
-            raise SourceError(f"{path} has rows of unequal length ({reason}); repair or export it again") from error
+        rows = list(csv.reader(lines, delimiter=separator))
+        short = next((cells for cells in rows if len(cells) <= max(columns)), None)
+        if short is not None:
+            reason = f"{len(short)} cells in one, {max(columns) + 1} or more are needed"
+            raise SourceError(f"{path} has rows of unequal length ({reason}); repair or export it again") from None
+        table = np.array([[_number(cells[column]) for column in columns] for cells in rows])
     return table.reshape(-1, len(columns))
 
 
-def _labels(path: Path, skip: int, separator: str, column: int) -> list[tuple[int, str]]:
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return np.nan
+
+
+def _labels(lines: list[str], separator: str, column: int) -> list[tuple[int, str]]:
     found = []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for _ in range(skip):
-            file.readline()
-        for row, cells in enumerate(csv.reader(file, delimiter=separator)):
-            text = cells[column].strip() if column < len(cells) else ""
-            if text.lower() not in _NOTHING:
-                found.append((row, _plain(text)))
+    for row, cells in enumerate(csv.reader(lines, delimiter=separator)):
+        text = cells[column].strip() if column < len(cells) else ""
+        if text.lower() not in _NOTHING:
+            found.append((row, _plain(text)))
     return found
 
 

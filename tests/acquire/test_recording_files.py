@@ -98,6 +98,35 @@ def test_milliseconds_gaps_and_clocks_that_jump_back_end_on_an_even_grid(tmp_pat
     assert source.markers == (Marker(finite[150] / 250, "1"),)
 
 
+@pytest.mark.parametrize("between", ["\n", "# a note, with a comma\n", "% OpenBCI\n", "\n# both\n\n"])
+@pytest.mark.parametrize("cell", ["1.0", ""])
+def test_blank_lines_and_comments_move_no_marker(tmp_path, between, cell):
+    rows = [f"{number / 100:.2f},{number % 7},{'target' if number == 250 else 0}\n" for number in range(400)]
+    rows[40] = f"0.40,{cell},0\n"
+    rows.insert(20, between)
+    rows.insert(200, between)
+    (tmp_path / "take.csv").write_text("time,Oz,marker\n" + "".join(rows))
+    source = open_recording(tmp_path / "take.csv")
+    assert source.markers == (Marker(2.5, "target"),)
+    assert len(source.read(float("inf"))) == 400
+
+
+def test_a_quoted_label_may_hold_a_comma(tmp_path):
+    label = '"left, red"'
+    rows = [f"{number / 100:.2f},{label if number == 250 else 0},{number % 7}" for number in range(400)]
+    (tmp_path / "take.csv").write_text("time,marker,Oz\n" + "\n".join(rows) + "\n")
+    source = open_recording(tmp_path / "take.csv")
+    assert source.markers == (Marker(2.5, "left, red"),)
+    assert source.read(float("inf")).samples_uv[250, 0] == 5.0
+
+
+def test_a_csv_without_a_sample_is_one_line_and_no_warning(tmp_path, recwarn):
+    (tmp_path / "take.csv").write_text("time,Oz,marker\n\n")
+    with pytest.raises(SourceError, match="0 samples"):
+        open_recording(tmp_path / "take.csv")
+    assert not recwarn.list
+
+
 def test_bursts_of_equal_stamps_are_spread(tmp_path):
     stamps = np.repeat(np.arange(0, 4, 12 / 256), 12)
     rows = [f"{stamp:.4f},{number % 9}" for number, stamp in enumerate(stamps)]
