@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +13,9 @@ from brainmidi.errors import SignalError
 from brainmidi.types import BoolArray, Chunk, FloatArray, Montage
 
 _FEW = 16  # an average over fewer electrodes subtracts the very response that is looked for
-_LISTEN_S = 2.0
+_LISTEN_S = 2.0  # the first usable stretch of this length says whether the mains hum
+_LISTEN_ON_S = 8.0  # where it says no, each later stretch of this length is asked, a surer one
+_HEARABLE = 0.9  # share of good samples that a channel needs in such a stretch
 _LINES: tuple[float, ...] = (50.0, 60.0)
 
 
@@ -30,7 +31,8 @@ class ConditionSettings:
         ``"auto"`` (average of the good channels from 16 channels upwards, else as recorded), ``"average"``, ``"none"``,
         or channel names to subtract the mean of.
     line : str or float
-        Mains frequency: ``"auto"`` (found in the first 2 s), 50, 60 or ``"none"``.
+        Mains frequency: 50, 60, ``"none"``, or ``"auto"``: both are taken out until 2 s of usable samples have told
+        which it is; where neither hums, it is looked for again every 8 s.
     bridge_s : float
         A gap up to this long is bridged; after a longer one the filters start anew.
     settle_s : float
@@ -77,8 +79,10 @@ class Conditioner:
         self._bridge = round(settings.bridge_s * rate_hz)
         self._settle = round(settings.settle_s * rate_hz)
         self._listen = round(_LISTEN_S * rate_hz)
+        self._undecided = self._listening  # no usable stretch has been heard yet
         self._heard = np.empty((0, n_channels))
-        # Filter states by name: the band filter, each mains notch, and while listening the second behind the first.
+        self._hearable = np.zeros(n_channels, dtype=np.int64)  # good samples among those heard
+        # Filter states by name: the band filter, each mains notch, and while undecided the second behind the first.
         # All channels start with their first real sample, see _fill_gaps.
         stages = {"band": self._band, **{f"{line:g}": self._notches[line] for line in _LINES}}
         stages["both"] = self._notches[_LINES[1]]
@@ -92,7 +96,7 @@ class Conditioner:
 
     @property
     def line_hz(self) -> float | None:
-        """The mains frequency that is notched out now; None while listening and where there is none."""
+        """The mains frequency that is notched out now; None where none has been found yet."""
         return self._line
 
     def process(self, chunk: Chunk) -> Chunk:
@@ -120,14 +124,15 @@ class Conditioner:
             )
         if len(chunk) == 0:
             return chunk
-        raw, resets, condemned = self._fill(chunk)
-        clean = self._filter(raw, resets)
         assert chunk.good is not None  # Chunk fills it at birth; this tells the type checker so
-        good = self._gate.judge(raw, clean, condemned | ~chunk.good)
+        raw, resets, bad, young = self._fill(chunk)
+        bad |= ~chunk.good
+        clean = self._filter(raw, resets, bad)
+        good = self._gate.judge(raw, clean, bad | young)
         return Chunk(self._refer(clean, good), chunk.time_s, chunk.montage, chunk.markers, good)
 
-    def _fill(self, chunk: Chunk) -> tuple[FloatArray, BoolArray, BoolArray]:
-        """Return samples with gaps filled by the last real value, where filters start anew, and what is condemned."""
+    def _fill(self, chunk: Chunk) -> tuple[FloatArray, BoolArray, BoolArray, BoolArray]:
+        """Return samples with gaps filled by the last real value, where filters start anew, gaps, and what settles."""
         samples = chunk.samples_uv
         missing = ~np.isfinite(samples)
         # A jump in time is a gap too, though no sample stands for it.
@@ -144,7 +149,7 @@ class Conditioner:
         newest = np.maximum.accumulate(np.where(resets, position, 0), axis=0)
         age = np.where(newest > 0, position - newest, self._age + position)
         self._age = age[-1]
-        return filled, resets, missing | (age < self._settle)
+        return filled, resets, missing, age < self._settle
 
     def _fill_gaps(self, samples: FloatArray, missing: BoolArray, jumped: BoolArray) -> tuple[FloatArray, BoolArray]:
         """Return the samples with each gap filled by the last real value, and where filters start anew after one."""
@@ -168,19 +173,24 @@ class Conditioner:
             self._missing[channel] = gap
         return filled, resets
 
-    def _filter(self, raw: FloatArray, resets: BoolArray) -> FloatArray:
+    def _filter(self, raw: FloatArray, resets: BoolArray, bad: BoolArray) -> FloatArray:
         """Run every filter, starting it anew per channel where `resets` says so."""
         clean = np.empty_like(raw)
-        # Rows between which no channel starts anew go through at once; while listening, stop where the answer is due.
-        starts = np.flatnonzero(resets.any(axis=1))
-        cuts = {0, len(raw), *starts.tolist()}
-        if self._listening and len(self._heard) + len(raw) >= self._listen:
-            cuts.add(max(0, self._listen - len(self._heard)))
-        edges = sorted(cuts)
-        for start, stop in itertools.pairwise(edges):
+        # Rows between which no channel starts anew go through at once; while listening, stop where an answer is due, at
+        # an absolute number of samples, so that any chunking gives the same.
+        starts = [*np.flatnonzero(resets.any(axis=1)).tolist(), len(raw)]
+        start = 0
+        while start < len(raw):
             if resets[start].any():
                 self._restart(raw[start], resets[start])
-            clean[start:stop] = self._run(raw[start:stop])
+            stop = next(row for row in starts if row > start)
+            if self._listening:
+                stop = min(stop, start + self._listen - len(self._heard))
+            rows = slice(start, stop)
+            clean[rows] = self._run(raw[rows])
+            if self._listening:
+                self._hear(raw[rows], clean[rows], bad[rows], resets[start])
+            start = stop
         return clean
 
     def _restart(self, sample: FloatArray, channels: BoolArray) -> None:
@@ -192,20 +202,35 @@ class Conditioner:
 
     def _run(self, raw: FloatArray) -> FloatArray:
         banded = self._advance("band", self._band, raw)
-        if self._listening:
+        if self._undecided:
             # All candidates run, so that the one that is found is warm; until then both are taken out.
             first = self._advance("50", self._notches[50.0], banded)
             self._advance("60", self._notches[60.0], banded)
-            clean = self._advance("both", self._notches[60.0], first)
-            self._heard = np.concatenate([self._heard, raw])
-            if len(self._heard) >= self._listen:
-                self._line = find_line_hz(self._heard, self.montage.rate_hz)
-                self._listening = False
-                self._heard = self._heard[:0]
-            return clean
+            return self._advance("both", self._notches[60.0], first)
         if self._line is None:
             return banded
         return self._advance(f"{self._line:g}", self._notches[self._line], banded)
+
+    def _hear(self, raw: FloatArray, clean: FloatArray, bad: BoolArray, reset: BoolArray) -> None:
+        """Collect the next samples of a stretch, and once it is complete look for the mains in its usable channels."""
+        limits = self.settings.limits
+        hearable = ~bad & (np.abs(raw) <= limits.rail_uv) & (np.abs(clean) <= limits.amplitude_uv)
+        if len(self._heard):  # what came before a new start is another stretch of signal
+            self._hearable[reset] = -self._listen
+        self._heard = np.concatenate([self._heard, raw])
+        self._hearable += np.count_nonzero(hearable, axis=0)
+        if len(self._heard) < self._listen:
+            return
+        usable = (self._hearable >= _HEARABLE * self._listen) & (np.ptp(self._heard, axis=0) > limits.flat_uv)
+        if usable.any():
+            self._line = find_line_hz(self._heard[:, usable], self.montage.rate_hz)
+            if self._line is not None and not self._undecided:
+                self._states[f"{self._line:g}"] = np.zeros_like(self._states[f"{self._line:g}"])  # long out of use
+            self._undecided = False
+            self._listening = self._line is None
+            self._listen = round(_LISTEN_ON_S * self.montage.rate_hz)
+        self._heard = self._heard[:0]
+        self._hearable[:] = 0
 
     def _advance(self, name: str, sections: FloatArray, samples: FloatArray) -> FloatArray:
         filtered, self._states[name] = apply(samples, sections, self._states[name])

@@ -119,6 +119,54 @@ def test_a_mains_frequency_above_nyquist_is_not_looked_for():
     assert find_line_hz(np.random.default_rng(1).standard_normal((200, 2)), 100.0) is None
 
 
+def hummed(n: int, hum_hz: float) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    return 10.0 * rng.standard_normal((n, 4)) + 20.0 * np.sin(2 * np.pi * hum_hz * np.arange(n) / 250.0)[:, None]
+
+
+def humming(samples: np.ndarray) -> Chunk:
+    return Chunk(samples, np.arange(len(samples)) / 250.0, Montage(("F3", "F4", "C3", "C4"), 250.0))
+
+
+@pytest.mark.parametrize("first", ["missing", "rail", "dead", "torn"])
+def test_the_mains_are_listened_for_until_there_are_usable_samples(first):
+    samples = hummed(2500, 60.0)
+    samples[:700] = {"missing": np.nan, "rail": 187_500.0, "dead": 3.0, "torn": 0.0}[first]
+    if first == "torn":
+        samples[:700] = 3000.0 * np.sign(np.sin(2 * np.pi * 1.3 * np.arange(700) / 250.0))[:, None]
+    chunk = humming(samples)
+    conditioner = Conditioner(chunk.montage)
+    for part in split(chunk, range(97, 2500, 97)):
+        conditioner.process(part)
+    assert conditioner.line_hz == 60.0
+
+
+def test_a_dead_electrode_does_not_hide_the_mains():
+    samples = hummed(600, 50.0)
+    samples[:, 1:] = 7.0
+    conditioner = Conditioner(humming(samples).montage)
+    conditioner.process(humming(samples))
+    assert conditioner.line_hz == 50.0
+
+
+def test_mains_that_begin_to_hum_later_are_found():
+    samples = hummed(10_000, 50.0)
+    samples[:1500] = hummed(1500, 5.0)
+    chunk = humming(samples)
+    conditioner = Conditioner(chunk.montage)
+    clean = np.concatenate([conditioner.process(part).samples_uv for part in split(chunk, range(61, 10_000, 61))])
+    assert conditioner.line_hz == 50.0
+    assert np.array_equal(clean, run(chunk).samples_uv)
+    spectrum = np.abs(np.fft.rfft(clean[7500:, 0] * np.hanning(2500)))
+    assert spectrum[500] < spectrum[460:480].mean()  # 50 Hz beside 46 to 48 Hz
+
+
+def test_noise_alone_is_not_taken_for_the_mains():
+    conditioner = Conditioner(humming(hummed(1, 50.0)).montage)
+    conditioner.process(humming(10.0 * np.random.default_rng(2).standard_normal((75_000, 4))))
+    assert conditioner.line_hz is None
+
+
 def test_hum_and_its_harmonic_are_taken_out():
     time_s = np.arange(2500) / 250.0
     hum = 40.0 * np.sin(2 * np.pi * 50 * time_s) + 20.0 * np.sin(2 * np.pi * 100 * time_s)
