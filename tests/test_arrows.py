@@ -18,6 +18,7 @@ EVERYONE = {"types", "errors"}
 #: What each place may import of brainmidi besides itself.
 MAY_IMPORT = {
     "__init__": set(),
+    "__main__": {"cli"},
     "errors": set(),
     "types": {"errors"},
     "config": EVERYONE,

@@ -111,8 +111,8 @@ def test_a_feature_that_is_missing_neither_fires_nor_arms():
     "make",
     [
         lambda: KnobRule("alpha", low=0.5),
-        lambda: KnobRule("alpha", high=NAN),
-        lambda: EventRule("alpha", NAN),
+        lambda: KnobRule("alpha", high=math.nan),
+        lambda: EventRule("alpha", math.nan),
         lambda: EventRule("alpha", 1.0, action="explode"),
         lambda: EventRule("alpha", 1.0, refractory_s=-1.0),
         lambda: ControlMap({"loudness": KnobRule("alpha")}),
