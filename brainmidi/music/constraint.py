@@ -22,6 +22,9 @@ _CHORD_PULL = 1.5  # towards chord tones on a downbeat
 _TENSION_PUSH = 0.6  # away from other scale tones on a downbeat
 _ACCENT = 0.7  # onsets on strong steps against weak ones
 _DENSITY = 6.0  # onsets from a density knob at 0 to one at 1, on the weakest steps
+_STEEP = 40.0  # the second part's onsets against the metre: a model that moves in sixteenths is hard to persuade
+_OPEN_CALM, _OPEN_BUSY = 0.78, 0.36  # metrical weight from which it may move, for a density knob at 0 and at 1
+_SHUT, _WELCOME = -14.0, 4.0  # the ends of that scale
 _COMFORT = 5  # semitones from the register's centre that cost nothing
 _REACH = 0.05  # cost of each semitone squared beyond that
 _LANDING = 6.0  # an onset where a cadence wants one
@@ -42,7 +45,7 @@ def landing_step(role: Role, metre: Metre, tones: Sequence[Tones]) -> int | None
     """Return the step on which a bar comes to rest, None where it does not.
 
     At a cadence that is the middle of the bar or, where the bar's last chord comes later, with that chord; at the end
-    it is the downbeat.
+    it comes with the bar's last chord, which is the downbeat of a bar of one chord.
     """
     if role is Role.OPEN:
         return None
@@ -138,7 +141,8 @@ def accompaniment_bar(
 ) -> Constraint:
     """Return the constraint of one accompaniment bar: chord tones on the pulses, roots below, open spacing in the bass.
 
-    Parameters and return are those of :func:`melody_bar`.
+    Parameters and return are those of :func:`melody_bar`, but for `density`: it opens one level of the metre after the
+    other, from the two strongest pulses of a bar over every pulse to their halves.
     """
     weights = np.asarray(metre.weights, dtype=np.float32)
     pitches = np.arange(128)
@@ -154,8 +158,8 @@ def accompaniment_bar(
         if step == 0 or tones[step - 1] != now:
             bias = bias + 4.0 * ((classes == now.bass) & (pitches < low + 14))
         pitch_bias[step, allowed] = bias[allowed]
-    onset_bias = 3.0 * (weights - 0.7) + 0.5 * _DENSITY * (density - 0.5) * (1.25 - weights)
-    onset_bias = onset_bias.astype(np.float32)
+    opened = _OPEN_CALM + (_OPEN_BUSY - _OPEN_CALM) * density
+    onset_bias = np.clip(_STEEP * (weights - opened), _SHUT, _WELCOME).astype(np.float32)
     landing = landing_step(role, metre, tones)
     if landing is not None:
         onset_bias[landing] = _LANDING

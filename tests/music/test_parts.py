@@ -45,6 +45,20 @@ def test_density_moves_weak_steps_more_than_strong_ones():
     assert dense[1] - sparse[1] > 2 * (dense[0] - sparse[0])
 
 
+@pytest.mark.parametrize("text", ["4/4", "3/4", "2/4", "6/8"])
+def test_density_opens_the_metre_to_the_second_part_level_by_level(text):
+    metre, counts = Metre.parse(text), []
+    tones, _ = bar_constraint(metre=metre)
+    for density in (0.0, 0.5, 1.0):
+        row = tables.accompaniment_bar(tones, metre, Role.OPEN, low=36, high=67, density=density)
+        assert np.isfinite(row.onset_bias).all(), "a bias persuades, it does not forbid"
+        assert row.onset_bias[0] == max(row.onset_bias) > 0
+        counts.append(int(np.sum(row.onset_bias > -1)))
+    assert counts[0] <= 2
+    assert counts[1] == len(metre.pulses)
+    assert counts[2] > counts[1] >= counts[0]
+
+
 def test_a_cadence_forbids_onsets_after_its_landing():
     _, row = bar_constraint(Role.CADENCE)
     assert np.all(np.isneginf(row.onset_bias[9:]))
