@@ -135,9 +135,7 @@ def cut(bars: Sequence[Bar], end_beat: Fraction) -> tuple[Bar, ...]:
     return tuple(kept)
 
 
-def to_score(
-    bars: Sequence[Bar], *, metre: str, sharps: int, title: str, end_beat: Fraction | None = None
-) -> Any:
+def to_score(bars: Sequence[Bar], *, metre: str, sharps: int, title: str, end_beat: Fraction | None = None) -> Any:
     """Return the music21 ``Score`` of a take.
 
     Parameters
