@@ -201,7 +201,7 @@ def choose_rest(config: SessionConfig, source: Source) -> Rest:
 
 
 def demo_rest(config: SessionConfig) -> Rest:
-    """Return the simulated brain's rest: the shipped profile, or where ``[signal]`` is not the default one measured now.
+    """Return the rest of the simulated brain: the shipped profile, or a new one where ``[signal]`` is not the default.
 
     A profile holds for the bands, windows and filters that it was made with.
     """
