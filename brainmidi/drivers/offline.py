@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from brainmidi.drivers.composer import Composer
 from brainmidi.drivers.take import OnBar, Take, TakeFiles, TakeKeeper
 from brainmidi.drivers.trace import Summary, Timing, anchor_changes, knob_medians, mean_mix
 from brainmidi.errors import SourceError
-from brainmidi.midi.clock import VirtualClock
+from brainmidi.midi.clock import MonotonicClock, VirtualClock
 from brainmidi.music.phrase import Anchor
 from brainmidi.music.voices import AccompanimentVoice, MelodyVoice
 from brainmidi.session import Session
@@ -106,7 +106,11 @@ def score(
         autosave=False,
     )
     with keeper:
-        take = score_signal(signal, Session(setup, *voices()), keeper)
+        session = Session(setup, *voices())
+        clock = MonotonicClock()
+        began_s = clock.now_s()
+        take = score_signal(signal, session, keeper)
+        take = replace(take, summary=replace(take.summary, scoring_s=clock.now_s() - began_s))
     if save_baseline is not None and signal.chain.baseline is not None:
         signal.chain.baseline.save(save_baseline)
     return take

@@ -149,6 +149,8 @@ class Summary:
         What was saved.
     undriven : mapping of str to str
         Mapped knobs that stood at 0.5 throughout, each with the reason in words.
+    scoring_s : float or None
+        Seconds that it took to turn a recording into the take, once the models were loaded; None live.
     """
 
     source: str
@@ -167,6 +169,7 @@ class Summary:
     ended: str
     files: tuple[str, ...] = field(default=())
     undriven: Mapping[str, str] = field(default_factory=dict)
+    scoring_s: float | None = None
 
     def lines(self) -> tuple[str, ...]:
         """Return the summary as lines of text."""
@@ -194,6 +197,8 @@ class Summary:
                 f"timing      time to first note: {first}; late bars: {len(timing.late_bars)}; "
                 f"lateness p50 {timing.p50_ms:.2f} ms, p99 {timing.p99_ms:.2f} ms, max {timing.max_ms:.2f} ms",
             ]
+        if self.scoring_s is not None:
+            lines.append(f"timing      scored in {self.scoring_s:.1f} s once the models were loaded")
         lines += [f"saved       {name}" for name in self.files]
         return tuple(lines)
 
