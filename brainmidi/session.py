@@ -71,7 +71,7 @@ class SessionSetup:
     bars: int | None = None
     ranges: Mapping[str, PartRange] = field(default_factory=lambda: _RANGES)
     temperature: tuple[float, float] = (0.6, 1.2)
-    melody_temperature: float = 0.6
+    melody_temperature: float = 0.75
     dynamics: Dynamics = field(default_factory=Dynamics)
     register_semitones: int = 7
     max_voices: int = 3
@@ -207,9 +207,14 @@ class Session:
         )
         plan = self._plan(state.index, last=last)
         other = self._plan(state.index + (1 if starts_phrase else -1))
+        z = self._melody.between(calm, active, mix)
+        if form.contrasts(state.index):
+            # As far along the next anchor's axis as the brain stands on this one's: the brain is heard here too.
+            beyond = self._melody.between(*self._corners[(anchor + 1) % len(self._corners)], mix)
+            z = self._melody.between(z, beyond, form.CONTRAST)
         line = ensemble.melody(
             self._melody,
-            self._melody.between(calm, active, mix),
+            z,
             (plan, other) if starts_phrase else (other, plan),
             key=setup.key,
             metre=setup.metre,

@@ -13,6 +13,9 @@ PHRASE_BARS = 2
 #: Phrases of the form that share their randomness: a a' b a''.
 _THEMES = (0, 0, 1, 0)
 
+#: How far on the way to the next anchor the contrasting phrase lies: a change of scene, from which a'' comes home.
+CONTRAST = 0.5
+
 #: Counters that keep the randomness of the parts apart.
 MELODY, ACCOMPANIMENT = 0, 1
 
@@ -51,6 +54,11 @@ def recalls_theme(index: int) -> bool:
     """Return whether bar `index` lies in a phrase that brings the theme back (a', a'')."""
     slot = phrase_of(index) % len(_THEMES)
     return slot != 0 and _THEMES[slot] == 0
+
+
+def contrasts(index: int) -> bool:
+    """Return whether bar `index` lies in the phrase that sets something against the theme (b)."""
+    return _THEMES[phrase_of(index) % len(_THEMES)] != 0
 
 
 def theme_key(index: int) -> int:
