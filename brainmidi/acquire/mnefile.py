@@ -42,7 +42,7 @@ def read_mne(path: Path) -> ArraySource:
             begin = file.read(8)
         if begin not in wanted:
             raise SourceError(
-                f"{path} is not a {suffix[1:].upper()} file (it begins with {begin!r}, {wanted[0]!r} is needed); "
+                f"{path} is no {suffix[1:].upper()} file (it begins with {begin!r}, {wanted[0]!r} is needed); "
                 "give a real recording, or name a text file .csv"
             )
     import mne

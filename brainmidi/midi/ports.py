@@ -173,14 +173,6 @@ def list_ports(*, rtmidi: ModuleType | None = None) -> list[str]:
             midi_out.delete()
 
 
-def missing_reason(*, rtmidi: ModuleType | None = None) -> str | None:
-    """Return one line on why this machine has no MIDI system, with the remedy, or None where it has one."""
-    opened, reasons = _outputs(rtmidi)
-    for _, midi_out in opened:
-        midi_out.delete()
-    return None if opened else _line(reasons)
-
-
 def _virtual(opened: list[tuple[str, Any]], reasons: list[str], clock: Clock) -> Output:
     for api, midi_out in opened:
         # CoreMIDI shows a source by its port's name alone; ALSA and JACK put the client's in front of it.
@@ -250,7 +242,7 @@ def _names(midi_out: Any) -> list[str]:
 def _import_reason(error: str) -> str:
     if "libasound" in error:
         return "python-rtmidi needs the system library libasound.so.2: apt-get install libasound2 (libasound2t64)"
-    return f"python-rtmidi cannot be loaded ({error}): pip install python-rtmidi"
+    return f"python-rtmidi cannot be loaded ({error}): pip install python-rtmidi (Python 3.13: see README)"
 
 
 def _line(reasons: list[str]) -> str:

@@ -160,8 +160,8 @@ def test_a_brainflow_csv_that_fits_several_boards_asks_which(tmp_path):
     ("name", "content", "words"),
     [
         ("none.edf", None, "does not exist"),
-        ("text.edf", b"Dear diary, today I closed my eyes.\n" * 20, "not a EDF file"),
-        ("text.bdf", b"Dear diary, today I closed my eyes.\n" * 20, "not a BDF file"),
+        ("text.edf", b"Dear diary, today I closed my eyes.\n" * 20, "is no EDF file"),
+        ("text.bdf", b"Dear diary, today I closed my eyes.\n" * 20, "is no BDF file"),
         ("short.edf", b"0       ", "cannot be read"),
         ("text.fif", b"Dear diary", "cannot be read"),
         ("text.vhdr", b"Dear diary", "cannot be read"),
