@@ -260,7 +260,7 @@ class Session:
         """Return a bar for the index that comes next, made with no model: the chord held, led from what was played."""
         setup = self.setup
         lower, upper = setup.ranges["accompaniment"], setup.ranges["melody"]
-        level = (setup.dynamics.low + setup.dynamics.high) // 2 - 12
+        level = max(1, (setup.dynamics.low + setup.dynamics.high) // 2 - 12)
         tones = [now.transposed(setup.key.transposition) for now in self._plan(state.index).tones]
         notes = list(
             held_chords(
@@ -309,7 +309,9 @@ class Session:
     def _after(self, state: SessionState, bar: Bar, line: Phrase, memory: VoiceState) -> SessionState:
         starts = form.is_phrase_start(bar.index)
         theme = state.theme
-        if not starts and state.first is not None and (form.states_theme(bar.index) or theme is None):
+        if not starts and state.first is not None and (
+            form.states_theme(bar.index) or (theme is None and not form.contrasts(bar.index))
+        ):
             theme = joined(state.first, line)
         return SessionState(
             index=bar.index + 1,

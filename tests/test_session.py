@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from brainmidi.errors import MusicError
+from brainmidi.music.ensemble import Dynamics
 from brainmidi.music.harmony import MODES, Chord, Key, Metre, Progression
 from brainmidi.session import Session, SessionSetup
 from brainmidi.types import KNOBS, PARTS, Bar, ControlFrame
@@ -251,3 +252,10 @@ def test_a_setting_out_of_range_is_one_line_with_the_remedy(given, said):
 def test_a_session_needs_an_anchor():
     with pytest.raises(MusicError, match="0 anchors"):
         SessionSetup(Key("C"), Metre(4, 4), Progression.parse("C", Key("C")), ())
+
+
+def test_the_quietest_dynamics_still_have_a_fallback():
+    key, metre = Key.parse("D dorian"), Metre.parse("4/4")
+    setup = SessionSetup(key, metre, Progression.parse("", key), ANCHORS, dynamics=Dynamics(1, 12))
+    session = Session(setup, FakeMelody(), FakeAccompaniment())
+    assert all(note.velocity >= 1 for note in session.fallback(session.initial()).phrase)

@@ -1,4 +1,4 @@
-"""``brainmidi evaluate ...``: every figure that a model card or the README quotes, and the shipped profile."""
+"""``brainmidi evaluate ...``: the models' figures, as cards and README quote them, and the shipped profile."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-evaluate_app = typer.Typer(name="evaluate", help="Make the figures that model cards and the README quote.")
+evaluate_app = typer.Typer(name="evaluate", help="Measure the shipped models; make the simulated brain's profile.")
 
 
 @evaluate_app.callback()
 def evaluate() -> None:
-    """Make the figures that model cards and the README quote."""
+    """Measure the shipped models; make the simulated brain's profile."""
 
 
 Checkpoint = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A shipped checkpoint's name, or a folder.")]

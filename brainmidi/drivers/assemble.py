@@ -21,7 +21,8 @@ from brainmidi.music.phrase import Anchor
 from brainmidi.session import SessionSetup
 from brainmidi.types import Chunk, Clock, FeatureFrame, Source
 
-#: Seconds of rest that a person or a recording is given where no baseline is named; half of a recording at most.
+#: Seconds of rest that a person or a recording is given where no baseline is named; a quarter of a short
+#: recording, but 4 s and the window with 2 s more at least.
 REST_S = 10.0
 DEMO_REST_S = 60.0
 

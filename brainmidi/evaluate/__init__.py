@@ -1,1 +1,1 @@
-"""Every figure that a model card or the README quotes, as a function and a command."""
+"""The models' figures that their cards and the README quote, and the simulated brain's profile, a command each."""

@@ -11,6 +11,11 @@ from brainmidi.training.corpora import COLLECTIONS
 CARD_FILE = "README.md"
 
 
+def chosen_collections(collections: tuple[str, ...]) -> str:
+    """Return the command-line options that name `collections`."""
+    return "".join(f" --collection {collection}" for collection in collections)
+
+
 def write_card(
     folder: Path,
     *,

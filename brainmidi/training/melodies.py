@@ -88,10 +88,8 @@ def dataset(pieces: list[Piece]) -> dict[str, NDArray[np.uint8]]:
     rows: dict[str, list[NDArray[np.uint8]]] = {"train": [], "validation": [], "test": []}
     for piece in pieces:
         rows[piece.split].extend(windows(piece))
-    need_pieces(rows, "of two bars in 4/4, 2/2 or 2/4")
-    unique = {name: np.unique(np.stack(found), axis=0) for name, found in rows.items()}
-    seen = {row.tobytes() for row in unique["train"]}
-    return {
-        name: found if name == "train" else np.stack([row for row in found if row.tobytes() not in seen])
-        for name, found in unique.items()
-    }
+    seen = {row.tobytes() for row in rows["train"]}
+    for name in ("validation", "test"):
+        rows[name] = [row for row in rows[name] if row.tobytes() not in seen]
+    need_pieces(rows, "with phrases of their own of two bars in 4/4, 2/2 or 2/4")
+    return {name: np.unique(np.stack(found), axis=0) for name, found in rows.items()}

@@ -20,7 +20,7 @@ from brainmidi.evaluate.musicvae import PAPER, evaluate, load_model
 from brainmidi.models.checkpoint import read_config
 from brainmidi.models.musicvae import CONFIGS, MusicVae
 from brainmidi.training import anchors, fit, melodies
-from brainmidi.training.cards import write_card
+from brainmidi.training.cards import chosen_collections, write_card
 from brainmidi.training.corpora import load_pieces
 
 #: Beta reaches its maximum within the few thousand steps that two cores can take (Magenta's rate is made for 200,000).
@@ -95,6 +95,7 @@ def train(
         batch_size=BATCH_SIZE,
         callbacks=(ScheduledSampling(),),
     )
+    training |= {f"{split}_phrases": len(rows) for split, rows in data.items()}
     return finish(out, training, cache=cache, minutes=minutes, seed=seed, collections=collections)
 
 
@@ -106,7 +107,6 @@ def finish(
     anchors.write_anchors(out / "anchors.json", anchors.choose(load_model(out), pieces, N_ANCHORS))
     figures = evaluate(out, cache=cache, collections=collections)
     name = read_config(out)["name"]
-    chosen = "".join(f" --collection {collection}" for collection in collections)
     write_card(
         out,
         title=f"MusicVAE {name}",
@@ -117,7 +117,7 @@ def finish(
         ),
         collections=collections,
         command=f"KERAS_BACKEND={training['backend']} brainmidi train musicvae --out {name} --minutes {minutes:g} "
-        f"--seed {seed}{chosen}",
+        f"--seed {seed}{chosen_collections(collections)}",
         training=training,
         figures=figures,
         notes=(

@@ -18,7 +18,7 @@ from brainmidi.codec import performance
 from brainmidi.evaluate.transformer import evaluate
 from brainmidi.models.transformer import MusicTransformer, TransformerConfig
 from brainmidi.training import fit
-from brainmidi.training.cards import write_card
+from brainmidi.training.cards import chosen_collections, write_card
 from brainmidi.training.corpora import load_pieces, need_pieces
 from brainmidi.training.performances import MIN_PARTS, Performance, held_out, performances, transposed, window
 
@@ -90,6 +90,7 @@ def train(
         peak_rate=PEAK_RATE,
         batch_size=BATCH_SIZE,
     )
+    training |= {f"{name}_events": sum(len(piece.tokens) for piece in rows) for name, rows in splits.items()}
     return finish(out, training, cache=cache, minutes=minutes, seed=seed, collections=collections)
 
 
@@ -109,7 +110,7 @@ def finish(
         ),
         collections=collections,
         command=f"KERAS_BACKEND={training['backend']} brainmidi train transformer --out {out.name} "
-        f"--minutes {minutes:g} --seed {seed}",
+        f"--minutes {minutes:g} --seed {seed}{chosen_collections(collections)}",
         training=training,
         figures=figures,
         notes=(

@@ -132,5 +132,5 @@ def test_a_card_names_data_licence_command_and_every_figure(tmp_path: Path) -> N
 
 
 def test_a_collection_that_a_recipe_cannot_use_is_refused_with_what_it_needs() -> None:
-    with pytest.raises(ConfigError, match=r"0 pieces of two bars .* in the train split"):
+    with pytest.raises(ConfigError, match=r"0 pieces with phrases .* in the train split"):
         melodies.dataset([tune(metre="6/8")])
