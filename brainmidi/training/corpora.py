@@ -1,8 +1,9 @@
 """Public-domain scores of the music21 corpus, read once and cached as plain JSON.
 
 The collections are Ryan's Mammoth Collection (1883), O'Neill's Music of Ireland (1850 tunes, 1903), Aird's Selection
-(1782-1803) and J. S. Bach's chorales: the music is in the public domain, and the encodings ship with music21. The Essen
-collection, which music21 ships too, is for non-commercial use and is left out.
+(1782-1803), J. S. Bach's chorales, and string quartets of Haydn, Mozart and Beethoven: the music is in the public
+domain, and the encodings ship with music21; none of the files that are read names a restriction. The Essen collection,
+which music21 ships too, is for non-commercial use and is left out.
 """
 
 from __future__ import annotations
@@ -23,7 +24,13 @@ COLLECTIONS: dict[str, tuple[str, str]] = {
     "oneill": ("oneills1850", "O'Neill's Music of Ireland (1903), public domain"),
     "aird": ("airdsAirs", "Aird's Selection of Scotch, English, Irish and Foreign Airs (1782-1803), public domain"),
     "bach": ("bach", "J. S. Bach, chorales and other works, public domain"),
+    "haydn": ("haydn", "J. Haydn, string quartets op. 1 no. 1 and op. 74 no. 1, public domain"),
+    "mozart": ("mozart", "W. A. Mozart, string quartets K. 80, 155, 156, 458, public domain"),
+    "beethoven": ("beethoven", "L. van Beethoven, string quartets, public domain"),
 }
+#: Formats that are read. Humdrum files (.krn) reserve rights on what is derived from them, .rntxt holds analyses alone;
+#: each has a free twin among these.
+READ = (".mxl", ".xml", ".abc")
 CACHE_VERSION = 1
 
 
@@ -120,16 +127,19 @@ def _read_collection(collection: str) -> Iterator[Piece]:
     from music21.exceptions21 import Music21Exception
 
     folder = COLLECTIONS[collection][0]
-    paths = sorted(p for p in corpus.corpora.CoreCorpus().getPaths() if p.parent.name == folder)
-    for path in paths:
+    for path in sorted(corpus.corpora.CoreCorpus().getPaths()):
+        # A quartet may be a folder of movements within its composer's folder.
+        if folder not in (path.parent.name, path.parent.parent.name) or path.suffix not in READ:
+            continue
         try:
             parsed = converter.parse(path)
         except (Music21Exception, ValueError, ZeroDivisionError, IndexError, AttributeError) as error:
             print(f"left out {path.name}: {type(error).__name__}: {error}")
             continue
         scores = list(parsed.scores) if isinstance(parsed, stream.Opus) else [parsed]
+        work = path.stem if path.parent.name == folder else f"{path.parent.name}.{path.stem}"
         for number, score in enumerate(scores):
-            piece = _piece_of(f"{collection}/{path.stem}/{number}", score)
+            piece = _piece_of(f"{collection}/{work}/{number}", score)
             if piece is not None:
                 yield piece
 
