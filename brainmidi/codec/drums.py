@@ -60,9 +60,10 @@ N_DRUMS = len(REDUCED)
 N_CLASSES = 2**N_DRUMS
 STEP = Fraction(1, 4)
 VELOCITY = 80
+PART = "drums"
 
 
-def quantise(phrase: Phrase, kit: Kit = REDUCED, part: str = "drums") -> Phrase:
+def quantise(phrase: Phrase, kit: Kit = REDUCED) -> Phrase:
     """Return the phrase on the sixteenth grid: what :func:`decode` of its tokens gives.
 
     Onsets go to the nearest step (halves up), a hit that would fall on the phrase's end is left out, every hit lasts
@@ -80,7 +81,7 @@ def quantise(phrase: Phrase, kit: Kit = REDUCED, part: str = "drums") -> Phrase:
         for note in phrase.notes
         if note.pitch in class_of and nearest_step(note.start) < n_steps
     }
-    return Phrase(tuple(Note(step * STEP, STEP, kit[k][0], VELOCITY, part) for step, k in struck), phrase.length)
+    return Phrase(tuple(Note(step * STEP, STEP, kit[k][0], VELOCITY, PART) for step, k in struck), phrase.length)
 
 
 def strikes(phrase: Phrase, kit: Kit = REDUCED) -> BoolArray:
@@ -98,10 +99,10 @@ def strikes(phrase: Phrase, kit: Kit = REDUCED) -> BoolArray:
     return bits
 
 
-def strike(bits: NDArray[np.generic], kit: Kit = REDUCED, velocity: int = VELOCITY, part: str = "drums") -> Phrase:
+def strike(bits: NDArray[np.generic], kit: Kit = REDUCED, velocity: int = VELOCITY) -> Phrase:
     """Return the phrase that strikes the drums of `bits` (n_steps, n_classes), each for one step."""
     notes = [
-        Note(int(step) * STEP, STEP, kit[k][0], velocity, part) for step, k in np.argwhere(np.asarray(bits, dtype=bool))
+        Note(int(step) * STEP, STEP, kit[k][0], velocity, PART) for step, k in np.argwhere(np.asarray(bits, dtype=bool))
     ]
     return Phrase(tuple(notes), len(bits) * STEP)
 
@@ -123,9 +124,9 @@ def encode(phrase: Phrase, kit: Kit = REDUCED) -> NDArray[np.int32]:
     return pack(strikes(phrase, kit))
 
 
-def decode(tokens: Sequence[int] | NDArray[np.integer], velocity: int = VELOCITY, part: str = "drums") -> Phrase:
+def decode(tokens: Sequence[int] | NDArray[np.integer], velocity: int = VELOCITY) -> Phrase:
     """Return the phrase that the tokens spell; every row of tokens spells one."""
-    return strike(unpack(tokens), velocity=velocity, part=part)
+    return strike(unpack(tokens), velocity=velocity)
 
 
 def pack(bits: NDArray[np.generic]) -> NDArray[np.int32]:

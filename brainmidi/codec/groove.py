@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brainmidi.codec.drums import N_DRUMS, OPEN_HAT, REDUCED, STEP, Kit, classes, steps
+from brainmidi.codec.drums import N_DRUMS, OPEN_HAT, PART, REDUCED, STEP, Kit, classes, steps
 from brainmidi.types import Note, Phrase
 
 N_FEATURES = 3 * N_DRUMS
@@ -29,7 +29,7 @@ THRESHOLD = 0.5
 TAPPED = OPEN_HAT
 
 
-def quantise(phrase: Phrase, kit: Kit = REDUCED, part: str = "drums") -> Phrase:
+def quantise(phrase: Phrase, kit: Kit = REDUCED) -> Phrase:
     """Return the phrase with starts on 1/96 beat and one hit of a drum a sixteenth, as :func:`decode` gives it.
 
     Of hits of one drum on one step the loudest stays, and of equally loud ones the earliest. A hit nearer to the
@@ -51,7 +51,7 @@ def quantise(phrase: Phrase, kit: Kit = REDUCED, part: str = "drums") -> Phrase:
         at = (_step(tick), class_of[note.pitch])
         if at[0] < n_steps:
             kept[at] = max(kept.get(at, (0, 0)), (note.velocity, -tick))
-    hits = [_hit(-minus_tick, kit[k][0], velocity, part, n_steps) for (_, k), (velocity, minus_tick) in kept.items()]
+    hits = [_hit(-minus_tick, kit[k][0], velocity, n_steps) for (_, k), (velocity, minus_tick) in kept.items()]
     return Phrase(tuple(hits), phrase.length)
 
 
@@ -107,7 +107,7 @@ def matrix(
     return rows
 
 
-def decode(rows: NDArray[np.floating[Any]], part: str = "drums") -> Phrase:
+def decode(rows: NDArray[np.floating[Any]]) -> Phrase:
     """Return the performance that the rows (n_steps, 27) spell; every matrix of finite numbers spells one.
 
     Velocities are clipped to 1..127. Offsets are clipped so that a hit stays nearest to its own step, and starts so
@@ -124,7 +124,6 @@ def decode(rows: NDArray[np.floating[Any]], part: str = "drums") -> Phrase:
             max(0, int(step) * TICKS_PER_STEP - int(ticks[step, k])),
             REDUCED[k][0],
             int(velocities[step, k]),
-            part,
             n_steps,
         )
         for step, k in np.argwhere(values[:, HITS] > THRESHOLD)
@@ -167,6 +166,6 @@ def _step(tick: int) -> int:
     return (tick + TICKS_PER_HALF_STEP) // TICKS_PER_STEP
 
 
-def _hit(tick: int, pitch: int, velocity: int, part: str, n_steps: int) -> Note:
+def _hit(tick: int, pitch: int, velocity: int, n_steps: int) -> Note:
     length = min(TICKS_PER_STEP, n_steps * TICKS_PER_STEP - tick)
-    return Note(Fraction(tick, TICKS_PER_BEAT), Fraction(length, TICKS_PER_BEAT), pitch, velocity, part)
+    return Note(Fraction(tick, TICKS_PER_BEAT), Fraction(length, TICKS_PER_BEAT), pitch, velocity, PART)

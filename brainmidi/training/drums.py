@@ -150,7 +150,7 @@ def read_performance(path: Path) -> NDArray[np.float32]:
     ConfigError
         If the file is missing or is no MIDI file.
     """
-    import mido
+    import mido  # type: ignore[import-untyped]
 
     try:
         file = mido.MidiFile(path)
@@ -172,10 +172,9 @@ def read_performance(path: Path) -> NDArray[np.float32]:
 def augmented(tokens: NDArray[np.integer], piece: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.int16]:
     """Return the patterns varied as a drummer might: other bars of the same performance, or another cymbal.
 
-    Of each pattern's two bars, 55 % stay, 10 % become the first twice, 10 % the second twice, 10 % change places, and
-    15 % are each a bar of the same performance (its windows among those given: the more are given, the more it finds).
-    Then one in eight keeps time on the ride instead of the hi-hats, and the other way round, and one in eight
-    runs over the toms in the other direction.
+    55 % of patterns keep their bars; 10 % play the first twice, 10 % the second twice, 10 % exchange them; in 15 % the
+    second becomes a bar from another window of the same performance (of those given: the more are given, the more it
+    finds). Then one in eight exchanges closed hi-hat and ride, and one in eight the low tom and the high.
 
     Parameters
     ----------
