@@ -24,8 +24,9 @@ BoolArray = NDArray[np.bool_]
 #: The knobs a map may drive; each is 0..1 in a :class:`ControlFrame`, 0.5 being neutral.
 KNOBS: tuple[str, ...] = ("latent_mix", "temperature", "density", "velocity", "tempo", "register")
 
-#: The parts that a session plays, in score order.
-PARTS: tuple[str, ...] = ("melody", "accompaniment")
+#: The parts that a session may play, in score order, and those that always play.
+PARTS: tuple[str, ...] = ("melody", "accompaniment", "bass", "drums")
+DUO: tuple[str, ...] = PARTS[:2]
 
 
 def _frozen(array: NDArray[Any], dtype: type) -> NDArray[Any]:
@@ -338,6 +339,8 @@ class Bar:
         The frame that the bar was made from.
     fallback : bool
         True where this bar stands in for one that was late.
+    parts : tuple of str
+        The parts that play, in score order; in this bar some may rest.
     """
 
     index: int
@@ -350,6 +353,7 @@ class Bar:
     temperature: float
     controls: ControlFrame
     fallback: bool = False
+    parts: tuple[str, ...] = DUO
 
     @property
     def end(self) -> Fraction:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
 from brainmidi.errors import SourceError
+from brainmidi.music.drums import KIT
+from brainmidi.music.harmony import Tones
 from brainmidi.music.phrase import MODEL_LENGTH, Anchor, beat_of, phrase_from_steps, step_of
 from brainmidi.music.voices import Constraint, Float32Array, VoiceState
 from brainmidi.types import Chunk, Marker, Montage, Note, Phrase
@@ -95,6 +99,75 @@ class FakeAccompaniment:
         return (*state, tuple((n.start, n.pitch) for n in melody_bar)), Phrase(notes, Fraction(steps, 4))
 
 
+class FakeBass(FakeMelody):
+    """The fake melody's latent; it must be told 32 steps of chords, and remembers them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chords: list[tuple[Tones, ...]] = []
+
+    def encode(self, phrase: Phrase, chords: Sequence[Tones]) -> Float32Array:
+        assert len(chords) == _STEPS
+        assert all(note.part == "bass" for note in phrase)
+        return super().encode(phrase)
+
+    def decode(
+        self,
+        z: Float32Array,
+        chords: Sequence[Tones],
+        constraint: Constraint,
+        temperature: float,
+        rng: np.random.Generator,
+        prefix: Phrase | None,
+    ) -> Phrase:
+        assert len(chords) == _STEPS
+        self.chords.append(tuple(chords))
+        sung = super().decode(z, constraint, temperature, rng, prefix)
+        return Phrase(tuple(replace(note, part="bass") for note in sung), sung.length)
+
+
+class FakeDrums:
+    """A "latent" that is the pattern itself, a number for each drum at each of 32 steps; a drummer who sways."""
+
+    def __init__(self) -> None:
+        self.decoded: list[tuple[Float32Array, Float32Array, Phrase | None]] = []
+
+    def encode(self, phrase: Phrase) -> Float32Array:
+        assert all(note.part == "drums" for note in phrase)
+        z = np.zeros((_STEPS, len(KIT)), dtype=np.float32)
+        for note in phrase:
+            z[step_of(note.start), KIT.index(note.pitch)] = 1.0
+        return z.reshape(-1)
+
+    def between(self, calm: Float32Array, active: Float32Array, mix: float) -> Float32Array:
+        return np.asarray((1 - mix) * calm + mix * active, dtype=np.float32)
+
+    def decode(
+        self,
+        z: Float32Array,
+        onset_bias: Float32Array,
+        temperature: float,
+        rng: np.random.Generator,
+        prefix: Phrase | None,
+    ) -> Phrase:
+        self.decoded.append((z, onset_bias, prefix))
+        assert onset_bias.shape == (_STEPS,)
+        odds = 8 * (z.reshape(_STEPS, -1) - 0.5) + onset_bias[:, None] + temperature * rng.logistic(size=(_STEPS, 9))
+        start = 0 if prefix is None else _STEPS // 2
+        notes = [] if prefix is None else list(prefix.notes)
+        notes += [Note(beat_of(s), beat_of(1), KIT[d], 80, "drums") for s, d in np.argwhere(odds > 0) if s >= start]
+        return Phrase(tuple(notes), MODEL_LENGTH)
+
+    def humanise(self, phrase: Phrase, amount: float, rng: np.random.Generator) -> Phrase:
+        hits = []
+        for note in phrase:
+            sway = Fraction(round(amount * int(rng.integers(-11, 12))), 96)
+            start = max(Fraction(0), note.start + sway)
+            length = min(note.length, phrase.length - start)
+            hits.append(replace(note, start=start, length=length, velocity=int(rng.integers(30, 120))))
+        return Phrase(tuple(hits), phrase.length)
+
+
 class RudeMelody(FakeMelody):
     """A melody that obeys nothing: any pitch, at any step, tied over every bar line."""
 
@@ -135,6 +208,44 @@ class RudeAccompaniment(FakeAccompaniment):
         return state, Phrase((*notes, *notes[:3]), Fraction(steps, 4))
 
 
+class RudeBass(FakeBass):
+    """A bass that is called by the wrong name, and obeys no more than the rude melody."""
+
+    def decode(
+        self,
+        z: Float32Array,
+        chords: Sequence[Tones],
+        constraint: Constraint,
+        temperature: float,
+        rng: np.random.Generator,
+        prefix: Phrase | None,
+    ) -> Phrase:
+        return RudeMelody().decode(z, constraint, temperature, rng, prefix)
+
+
+class RudeDrums(FakeDrums):
+    """Any pitch, off the grid, longer than the bar; played anywhere, and not always what was asked for."""
+
+    def decode(
+        self,
+        z: Float32Array,
+        onset_bias: Float32Array,
+        temperature: float,
+        rng: np.random.Generator,
+        prefix: Phrase | None,
+    ) -> Phrase:
+        starts = [Fraction(int(tick), 96) for tick in rng.integers(0, 8 * 96, size=40)]
+        pitches = [int(pitch) for pitch in rng.integers(30, 60, size=40)]
+        notes = (Note(start, MODEL_LENGTH - start, pitch) for start, pitch in zip(starts, pitches, strict=True))
+        return Phrase(tuple(notes), MODEL_LENGTH)
+
+    def humanise(self, phrase: Phrase, amount: float, rng: np.random.Generator) -> Phrase:
+        kept = [note for note in phrase if rng.random() < 0.8]
+        wild = (replace(n, start=Fraction(int(rng.integers(0, 8 * 96)), 96), velocity=127) for n in kept)
+        hits = tuple(replace(note, length=MODEL_LENGTH - note.start) for note in wild)
+        return Phrase((*hits, *kept), phrase.length)
+
+
 ANCHORS: tuple[Anchor, ...] = (
     Anchor(
         "rise",
@@ -146,6 +257,29 @@ ANCHORS: tuple[Anchor, ...] = (
         phrase_from_steps([[0, 8, 76], [8, 8, 72], [16, 16, 67]]),
         phrase_from_steps([[s, 3, 79 - p] for s, p in zip(range(0, 32, 4), [0, 2, 3, 5, 7, 8, 10, 12], strict=True)]),
     ),
+)
+
+
+def _pair(name: str, part: str, calm: list[list[int]], active: list[list[int]]) -> Anchor:
+    return Anchor(name, phrase_from_steps(calm, part=part), phrase_from_steps(active, part=part))
+
+
+BASS_ANCHORS: tuple[Anchor, ...] = (
+    _pair("pedal", "bass", [[0, 16, 36], [16, 16, 36]], [[step, 2, 36 + step % 8] for step in range(0, 32, 2)]),
+    _pair(
+        "walk", "bass", [[step, 8, 48 - step // 4] for step in range(0, 32, 8)], [[s, 4, 48] for s in range(0, 32, 4)]
+    ),
+    _pair("low", "bass", [[0, 32, 33]], [[step, 4, 33 + step // 4] for step in range(0, 32, 4)]),
+)
+_BEAT = [[step, 1, 38 if step % 8 else 36] for step in range(0, 32, 4)]
+DRUM_ANCHORS: tuple[Anchor, ...] = (
+    _pair(
+        "straight",
+        "drums",
+        [[step, 1, 51] for step in range(0, 32, 8)],
+        [*_BEAT, *([step, 1, 42] for step in range(0, 32, 2))],
+    ),
+    _pair("toms", "drums", [[0, 1, 36], [16, 1, 36]], [*_BEAT, *([step, 1, 45] for step in range(2, 32, 3))]),
 )
 
 

@@ -14,7 +14,7 @@ from brainmidi.errors import MusicError
 from brainmidi.music.ensemble import Dynamics
 from brainmidi.music.harmony import MODES, Chord, Key, Metre, Progression
 from brainmidi.session import Session, SessionSetup
-from brainmidi.types import KNOBS, PARTS, Bar, ControlFrame
+from brainmidi.types import DUO, KNOBS, Bar, ControlFrame
 
 TONICS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 KEYS = st.builds(Key, st.sampled_from(TONICS), st.sampled_from(sorted(MODES)))
@@ -61,7 +61,7 @@ def check_bar(bar: Bar, setup: SessionSetup) -> None:
                 assert note.pitch % 12 in tones.allowed, (note, bar.chords)
         assert note.start * 4 == int(note.start * 4)
         assert note.end <= bar.phrase.length == setup.metre.length
-    for part in PARTS:
+    for part in DUO:
         notes = sorted(bar.phrase.part(part), key=lambda n: (n.pitch, n.start))
         assert all(a.pitch != b.pitch or a.end <= b.start for a, b in pairwise(notes))
     line = bar.phrase.part("melody").notes
@@ -177,7 +177,7 @@ def test_more_density_gives_more_notes_and_more_velocity_gives_louder_ones():
     setup = make_setup()
     sparse = play(Session(setup, FakeMelody(), FakeAccompaniment()), steady(16, density=0.0, velocity=0.0))
     dense = play(Session(setup, FakeMelody(), FakeAccompaniment()), steady(16, density=1.0, velocity=1.0))
-    for part in PARTS:
+    for part in DUO:
         few = [n for bar in sparse for n in bar.phrase.part(part)]
         many = [n for bar in dense for n in bar.phrase.part(part)]
         assert len(many) > len(few)

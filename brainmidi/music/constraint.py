@@ -58,6 +58,13 @@ def rest_tones(tones: Tones, role: Role) -> frozenset[int]:
     return frozenset({tones.tonic}) if role is Role.FINAL else tones.chord
 
 
+def onsets(metre: Metre, density: float) -> Float32Array:
+    """Return what the metre and a density 0..1 add to the log-odds of an onset at each step, shape (n_steps,)."""
+    weights = np.asarray(metre.weights, dtype=np.float32)
+    bias = _ACCENT * (weights - 0.35) + _DENSITY * (density - 0.5) * (1.25 - weights)
+    return np.asarray(bias, dtype=np.float32)
+
+
 def melody_bar(
     tones: Sequence[Tones], metre: Metre, role: Role, *, low: int, high: int, centre: float, density: float
 ) -> Constraint:
@@ -93,8 +100,7 @@ def melody_bar(
         in_chord = np.isin(classes, list(now.chord))
         pull = np.where(in_chord, _CHORD_PULL * weights[step], -_TENSION_PUSH * weights[step])
         pitch_bias[step, allowed] = (pull - _REACH * reach**2)[allowed]
-    onset_bias = _ACCENT * (weights - 0.35) + _DENSITY * (density - 0.5) * (1.25 - weights)
-    onset_bias = onset_bias.astype(np.float32)
+    onset_bias = onsets(metre, density)
     landing = landing_step(role, metre, tones)
     if landing is not None:
         onset_bias[landing] = _LANDING
@@ -105,14 +111,19 @@ def melody_bar(
     return Constraint(pitch_bias, onset_bias)
 
 
-def recalled(constraint: Constraint, theme: Phrase) -> Constraint:
-    """Return `constraint` leaning towards the rhythm and the tones of `theme`, bar against bar, step against step."""
+def recalled(constraint: Constraint, theme: Phrase, *, tones: bool = True) -> Constraint:
+    """Return `constraint` leaning towards the rhythm of `theme`, bar against bar, step against step.
+
+    With `tones` it leans towards the pitches of `theme` too.
+    """
     pitch_bias = np.array(constraint.pitch_bias)
     onset_bias = np.array(constraint.onset_bias)
     begun = {step_of(note.start): note.pitch for note in theme}
     for step in range(len(constraint)):
         if step in begun:
             onset_bias[step] += _MEMORY
+            if not tones:
+                continue
             distance = np.abs(np.arange(128) - begun[step])
             closeness = np.where(distance == 0, _MEMORY, np.where(distance <= 2, _MEMORY / 2, 0.0))
             # The harmony may have changed under the theme: what jars with it now is not asked for again.

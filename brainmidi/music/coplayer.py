@@ -1,4 +1,4 @@
-"""The second part when no model speaks: chords led from voice to voice."""
+"""The parts when no model speaks: chords led from voice to voice, and the notes nearest to the last ones."""
 
 from __future__ import annotations
 
@@ -70,6 +70,27 @@ def held_chords(
     for step, end, chord in chord_changes(tones, start):
         before = voicing(chord, before, low=low, high=high, voices=voices)
         notes += [Note(beat_of(step), beat_of(end - step), pitch, velocity, "accompaniment") for pitch in before]
+    return tuple(notes)
+
+
+def held_bass(tones: Sequence[Tones], near: int, *, low: int, high: int, velocity: int = 80) -> tuple[Note, ...]:
+    """Return a bar of bass that holds each chord's lowest tone, every one as near as it can be to the one before.
+
+    `tones` are those of every sixteenth step of the bar, `near` is the pitch before it.
+    """
+    notes: list[Note] = []
+    for step, end, chord in chord_changes(tones):
+        near = nearest(frozenset({chord.bass}), near, low=low, high=high)
+        notes.append(Note(beat_of(step), beat_of(end - step), near, velocity, "bass"))
+    return tuple(notes)
+
+
+def held_top(tones: Sequence[Tones], near: int, *, low: int, high: int, velocity: int) -> tuple[Note, ...]:
+    """Return a bar of melody that holds a tone of each chord; parameters as for :func:`held_bass`."""
+    notes: list[Note] = []
+    for step, end, chord in chord_changes(tones):
+        near = nearest(chord.chord, near, low=low, high=high)
+        notes.append(Note(beat_of(step), beat_of(end - step), near, velocity, "melody"))
     return tuple(notes)
 
 

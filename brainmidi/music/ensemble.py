@@ -18,13 +18,14 @@ from brainmidi.music.coplayer import held_chords
 from brainmidi.music.form import Role
 from brainmidi.music.harmony import Key, Metre, Tones
 from brainmidi.music.phrase import MODEL_LENGTH, beat_of, excerpt, padded
-from brainmidi.music.voices import AccompanimentVoice, Constraint, Float32Array, MelodyVoice, VoiceState
+from brainmidi.music.voices import AccompanimentVoice, Constraint, Float32Array, LatentVoice, MelodyVoice, VoiceState
 from brainmidi.types import Phrase
 
 __all__ = ["AccompanimentVoice", "BarPlan", "Constraint", "Dynamics", "MelodyVoice", "PartRange", "VoiceState"]
-__all__ += ["accompaniment", "melody"]
+__all__ += ["HALF_MODEL", "accompaniment", "melody", "standpoint"]
 
-_HALF_MODEL = MODEL_LENGTH / 2
+#: Where the second bar begins in what a latent model writes.
+HALF_MODEL = MODEL_LENGTH / 2
 
 # The second part stays under the first, and its accents are flatter.
 _BEHIND, _ACCENT, _ACCENT_BEHIND = 14, 20.0, 12.0
@@ -67,6 +68,32 @@ class Dynamics:
 
     low: int = 50
     high: int = 105
+
+
+def standpoint(
+    voice: LatentVoice, corners: Sequence[tuple[Float32Array, Float32Array]], anchor: int, mix: float, index: int
+) -> Float32Array:
+    """Return where a part's latent stands in bar `index`.
+
+    Parameters
+    ----------
+    voice : LatentVoice
+        Whose space it is.
+    corners : sequence of two ndarrays, each of shape (latent_size,)
+        The calm and the active corner of every anchor.
+    anchor : int
+        How often the music has moved on to the next anchor; it goes around.
+    mix : float
+        0 calm to 1 active.
+    index : int
+        The bar. A contrasting phrase looks towards the next anchor.
+    """
+    z = voice.between(*corners[anchor % len(corners)], mix)
+    if form.contrasts(index):
+        # As far along the next anchor's axis as the brain stands on this one's: the brain is heard here too.
+        beyond = voice.between(*corners[(anchor + 1) % len(corners)], mix)
+        z = voice.between(z, beyond, form.CONTRAST)
+    return z
 
 
 def melody(
@@ -126,11 +153,11 @@ def melody(
         if theme is not None and plan.role is not Role.FINAL:
             row = tables.recalled(row, excerpt(theme, half * metre.length, metre.length))
         rows.append(row)
-    prefix = None if first is None else padded(first, _HALF_MODEL)
+    prefix = None if first is None else padded(first, HALF_MODEL)
     plan, row = plans[second], rows[second]
     rng = form.generator(seed, form.theme_key(plan.index), form.MELODY)
     sung = voice.decode(z, tables.two_bars(rows[0], rows[1]), temperature, rng, prefix)
-    bar = excerpt(sung, _HALF_MODEL if second else beat_of(0), metre.length)
+    bar = excerpt(sung, HALF_MODEL if second else beat_of(0), metre.length)
     bar = conformed(bar, row, plan.tones, monophonic=True, voices=1)
     landing = tables.landing_step(plan.role, metre, plan.tones)
     if landing is not None:

@@ -61,6 +61,12 @@ def transposed(phrase: Phrase, semitones: int) -> Phrase:
     return Phrase(tuple(notes), phrase.length)
 
 
+def two_bars(first: Phrase, second: Phrase) -> Phrase:
+    """Return the latent models' eight beats: each bar from the start of its half, silence up to the half's end."""
+    half = MODEL_LENGTH / 2
+    return joined(padded(first, half), padded(second, half))
+
+
 def without_overlaps(phrase: Phrase, *, monophonic: bool) -> Phrase:
     """Return `phrase` with each note ended where the next one of its pitch begins; of two at once the longer stays.
 
@@ -98,14 +104,14 @@ def to_mode(phrase: Phrase, key: Key) -> Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Two phrases of two bars in C major: the corners between which the latent moves, from rest to activity.
+    """Two phrases of two bars: the corners between which a part's latent moves, from rest to activity.
 
     Parameters
     ----------
     name : str
         Shown in the trace and as a marker in the take.
     calm, active : Phrase
-        Eight beats each, monophonic, on the sixteenth grid.
+        Eight beats each, on the sixteenth grid: a line in C major, or what drums strike.
     """
 
     name: str
@@ -125,20 +131,22 @@ class Anchor:
         return Anchor(self.name, to_mode(self.calm, key), to_mode(self.active, key))
 
 
-def phrase_from_steps(rows: list[list[int]], *, velocity: int = 80) -> Phrase:
+def phrase_from_steps(rows: list[list[int]], *, velocity: int = 80, part: str = "melody") -> Phrase:
     """Return the two-bar phrase of rows ``[start, length, pitch]``, in sixteenths and MIDI pitch."""
-    notes = tuple(Note(beat_of(start), beat_of(length), pitch, velocity) for start, length, pitch in rows)
+    notes = tuple(Note(beat_of(start), beat_of(length), pitch, velocity, part) for start, length, pitch in rows)
     return Phrase(notes, MODEL_LENGTH)
 
 
-def anchors_from_json(text: str) -> tuple[Anchor, ...]:
-    """Return the anchors in `text`.
+def anchors_from_json(text: str, part: str = "melody") -> tuple[Anchor, ...]:
+    """Return the anchors of a part that are written in `text`.
 
     Parameters
     ----------
     text : str
         ``[{"name": ..., "calm": [[start_sixteenths, length_sixteenths, pitch], ...], "active": [...]}, ...]``, two bars
-        of 4/4 in C major.
+        of 4/4, in C major or in General MIDI's drums.
+    part : str
+        The part that plays them.
 
     Raises
     ------
@@ -149,7 +157,8 @@ def anchors_from_json(text: str) -> tuple[Anchor, ...]:
     try:
         rows = json.loads(text)
         anchors = tuple(
-            Anchor(str(row["name"]), phrase_from_steps(row["calm"]), phrase_from_steps(row["active"])) for row in rows
+            Anchor(str(row["name"]), *(phrase_from_steps(row[corner], part=part) for corner in ("calm", "active")))
+            for row in rows
         )
     except (ValueError, KeyError, TypeError) as problem:
         raise MusicError(f"anchors are not readable ({problem!r}); {remedy}") from problem

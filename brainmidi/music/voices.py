@@ -1,14 +1,16 @@
-"""What the two parts ask of the models: protocols, so that this room never sees a model."""
+"""What the parts ask of the models: protocols, so that this room never sees a model."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brainmidi.errors import MusicError
+from brainmidi.music.harmony import Tones
 from brainmidi.types import Phrase
 
 Float32Array: TypeAlias = NDArray[np.float32]
@@ -57,15 +59,19 @@ class Constraint:
         return tuple(int(pitch) for pitch in np.flatnonzero(np.isfinite(self.pitch_bias[step])))
 
 
-class MelodyVoice(Protocol):
+class LatentVoice(Protocol):
+    """Anything with a latent space in which one may walk."""
+
+    def between(self, calm: Float32Array, active: Float32Array, mix: float) -> Float32Array:
+        """Return the point at `mix` 0..1 on the way from `calm` to `active`."""
+        ...
+
+
+class MelodyVoice(LatentVoice, Protocol):
     """A latent model of two-bar melodies in C (MusicVAE)."""
 
     def encode(self, phrase: Phrase) -> Float32Array:
         """Return the latent point, shape (latent_size,), of an eight-beat phrase."""
-        ...
-
-    def between(self, calm: Float32Array, active: Float32Array, mix: float) -> Float32Array:
-        """Return the point at `mix` 0..1 on the way from `calm` to `active`."""
         ...
 
     def decode(
@@ -102,3 +108,65 @@ class AccompanimentVoice(Protocol):
         `velocities`, shape (n_steps,), says how hard an onset at each step is struck.
         """
         ...
+
+
+class BassVoice(LatentVoice, Protocol):
+    """A latent model of two-bar bass lines that is told the chords (chord-conditioned MusicVAE), in C."""
+
+    def encode(self, phrase: Phrase, chords: Sequence[Tones]) -> Float32Array:
+        """Return the latent point, shape (latent_size,), of an eight-beat phrase over 32 steps of chords."""
+        ...
+
+    def decode(
+        self,
+        z: Float32Array,
+        chords: Sequence[Tones],
+        constraint: Constraint,
+        temperature: float,
+        rng: np.random.Generator,
+        prefix: Phrase | None,
+    ) -> Phrase:
+        """Return eight beats of part ``"bass"`` sampled at `z`; `prefix` is a first bar that is forced.
+
+        `chords` and the rows of `constraint` are those of each of 32 sixteenths.
+        """
+        ...
+
+
+class DrumVoice(LatentVoice, Protocol):
+    """A latent model of two-bar drum patterns (categorical MusicVAE), and one that plays them (GrooVAE)."""
+
+    def encode(self, phrase: Phrase) -> Float32Array:
+        """Return the latent point, shape (latent_size,), of an eight-beat phrase."""
+        ...
+
+    def decode(
+        self,
+        z: Float32Array,
+        onset_bias: Float32Array,
+        temperature: float,
+        rng: np.random.Generator,
+        prefix: Phrase | None,
+    ) -> Phrase:
+        """Return eight beats of part ``"drums"`` on the sixteenth grid; `prefix` is a first bar that is forced.
+
+        `onset_bias`, shape (32,), is added to the log-odds of striking anything at each sixteenth; ``-inf`` forbids it.
+        """
+        ...
+
+    def humanise(self, phrase: Phrase, amount: float, rng: np.random.Generator) -> Phrase:
+        """Return the same hits with velocities, and starts less than half a sixteenth off the grid.
+
+        `amount` 0..1 says how far they may leave the grid. A start is a multiple of 1/96 beat; none lies before the
+        phrase, and no hit sounds past its end.
+        """
+        ...
+
+
+class Voices(NamedTuple):
+    """The voices of a session; bass and drums are silent where they have none."""
+
+    melody: MelodyVoice
+    accompaniment: AccompanimentVoice
+    bass: BassVoice | None = None
+    drums: DrumVoice | None = None
