@@ -109,7 +109,7 @@ def load_pieces(collections: tuple[str, ...], cache: Path) -> list[Piece]:
         if not path.exists():
             _write_cache(collection, path)
         with gzip.open(path, "rt") as lines:
-            pieces.extend(_from_json(line) for line in lines)
+            pieces.extend(from_json(line) for line in lines)
     return pieces
 
 
@@ -118,7 +118,7 @@ def _write_cache(collection: str, path: Path) -> None:
     partial = path.with_suffix(".partial")
     with gzip.open(partial, "wt") as out:
         for piece in _read_collection(collection):
-            out.write(_to_json(piece) + "\n")
+            out.write(to_json(piece) + "\n")
     partial.replace(path)
 
 
@@ -184,7 +184,8 @@ def _piece_of(name: str, score: object) -> Piece | None:
     return Piece(name, first.ratioString, tonality.tonic.pitchClass, tonality.mode, starts, tuple(notes))
 
 
-def _to_json(piece: Piece) -> str:
+def to_json(piece: Piece) -> str:
+    """Return the piece as one line of JSON."""
     return json.dumps(
         {
             "name": piece.name,
@@ -197,7 +198,8 @@ def _to_json(piece: Piece) -> str:
     )
 
 
-def _from_json(line: str) -> Piece:
+def from_json(line: str) -> Piece:
+    """Return the piece that :func:`to_json` wrote."""
     row = json.loads(line)
     return Piece(
         row["name"],

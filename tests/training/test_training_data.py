@@ -77,7 +77,7 @@ def test_a_piece_is_always_in_the_same_split() -> None:
 
 def test_a_piece_comes_back_from_its_cache_as_it_was() -> None:
     piece = tune(pickup=Fraction(1, 3))
-    assert corpora._from_json(corpora._to_json(piece)) == piece
+    assert corpora.from_json(corpora.to_json(piece)) == piece
 
 
 def test_an_unknown_collection_is_refused_with_the_known_ones(tmp_path: Path) -> None:
