@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -70,21 +71,17 @@ def windows(piece: Piece, *, slow: bool = True) -> list[Row]:
     stretch = STRETCH.get(piece.metre)
     if stretch is None or len(piece.parts) < MIN_PARTS:
         return []
-    # Times are counted from the first full bar, so that bar lines lie on slots whatever the pickup.
-    origin = piece.bar_starts[1] * stretch
-    starts = [start * stretch - origin for start in piece.bar_starts]
-    first = -int(-(starts[0] // SLOT))
+    lines = [start * stretch for start in piece.bar_starts]
+    # Times are counted from where slots fall on the first full bar's line, whatever the pickup.
+    zero = lines[1] + (lines[0] - lines[1]) // SLOT * SLOT
+    bars = {line - zero for line in (*lines, lines[-1] + BAR)}
     parts = [
-        [(start * stretch - origin, length * stretch, pitch) for start, length, pitch in part] for part in piece.parts
+        [(start * stretch - zero, length * stretch, pitch) for start, length, pitch in part] for part in piece.parts
     ]
-    end = max(starts[-1] + BAR, *(start + length for part in parts for start, length, _ in part))
-    n_slots = int(-(-end // SLOT)) - first
-    shifted = [[(start - first * SLOT, length, pitch) for start, length, pitch in part] for part in parts]
-    downbeats = frozenset(int(start / SLOT) - first for start in starts)
-    track = chord_track(shifted, n_slots, downbeats, piece.tonic, piece.mode)
-    bass = _to_c(_lowest(shifted[-1]), piece.tonic)
+    downbeats = frozenset(int(line / SLOT) for line in bars)
+    track = chord_track(parts, int(max(bars) / SLOT), downbeats, piece.tonic, piece.mode)
     track = chords.transpose(track, -piece.tonic)
-    bars = {start - first * SLOT for start in starts} | {starts[-1] + BAR - first * SLOT}
+    bass = _to_c(_lowest(parts[-1]), piece.tonic)
     found = _cut(bass, track, bars, 1)
     return found + _cut(bass, track, bars, 2) if slow else found
 
@@ -113,20 +110,18 @@ def _cut(bass: Notes, track: NDArray[np.int32], bars: set[Fraction], slower: int
     """Return the windows of the bass, `slower` times as slow; `bars` are bar lines and the end."""
     bar = BAR / slower
     # A slower bar begins at the middle of a bar as well. Where bars have another length, none begins.
+    onsets = [start for start, _, _ in bass]
     lines = bars | {line + half * bar for line in bars for half in range(slower) if line + BAR in bars}
     found = []
     for at in sorted(lines):
-        if at < 0 or not {at + n * bar for n in range(1, BARS)} <= lines or at + BARS * bar > max(bars):
-            continue
         length = BARS * bar
+        if at + bar not in lines or at + length not in lines:
+            continue
         notes = tuple(
             Note((start - at) * slower, (min(start + duration, at + length) - start) * slower, pitch)
-            for start, duration, pitch in bass
-            if at <= start < at + length
+            for start, duration, pitch in bass[bisect_left(onsets, at) : bisect_left(onsets, at + length)]
         )
         slots = track[int(at / SLOT) : int((at + length) / SLOT)]
-        if not notes or len(slots) * int(SLOT / melody.STEP) * slower != N_STEPS:
-            continue
         tokens = melody.encode(Phrase(notes, BARS * BAR)).astype(np.uint8)
         if _worth_learning(tokens, slots):
             found.append((tokens, np.repeat(slots, N_STEPS // len(slots)).astype(np.uint8)))

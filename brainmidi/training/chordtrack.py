@@ -70,15 +70,15 @@ def chord_track(
 
 
 def _sounding(parts: Sequence[Notes], n_slots: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return beats of each pitch class in each slot, (n_slots, 12), and the lowest pitch of each, 128 in silence."""
+    """Return how long each pitch class sounds in each slot, (n_slots, 12), and each slot's lowest pitch (128: none)."""
     weights = np.zeros((n_slots, 12))
     lowest = np.full(n_slots, 128)
     for part in parts:
         for start, length, pitch in part:
-            end = start + length
-            for slot in range(max(0, math.floor(start / SLOT)), min(n_slots, math.ceil(end / SLOT))):
-                overlap = min(end, (slot + 1) * SLOT) - max(start, slot * SLOT)
-                weights[slot, pitch % 12] += float(overlap)
+            # Floats are exact where it counts: at the slots' borders.
+            begin, end = float(start / SLOT), float((start + length) / SLOT)
+            for slot in range(max(0, math.floor(begin)), min(n_slots, math.ceil(end))):
+                weights[slot, pitch % 12] += min(end, slot + 1) - max(begin, slot)
                 lowest[slot] = min(lowest[slot], pitch)
     return weights, lowest
 

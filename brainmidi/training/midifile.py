@@ -109,8 +109,10 @@ def _track(instrument: Any, midi: Any, grid: Grid) -> _Track:
     rows = sorted((n.start, n.pitch, n.end, n.velocity) for n in instrument.notes)
     start_s, pitch, end_s, velocity = np.array(rows, dtype=np.float64).reshape(-1, 4).T
     start, end = beats_of(np.stack([start_s, end_s]), midi, grid)
-    notes = np.stack([start, np.maximum(end - start, 1 / GRID), pitch, velocity], axis=1)
-    return _Track(instrument.name, instrument.program, notes[np.isfinite(start) & np.isfinite(end)])
+    notes = np.stack([start, end, pitch, velocity], axis=1)
+    notes = notes[np.isfinite(notes).all(axis=1)]
+    notes[:, 1] = np.maximum(notes[:, 1] - notes[:, 0], 1 / GRID)
+    return _Track(instrument.name, instrument.program, notes)
 
 
 def _hits(track: _Track) -> NDArray[np.float64]:
