@@ -75,10 +75,9 @@ def check_drums(bar: Bar) -> None:
     assert len({(step, hit.pitch) for step, hit in at}) == len(at), "a drum is struck once a sixteenth"
     for (step, hit), (later, other) in pairwise(sorted(at, key=lambda pair: pair[0])):
         assert step == later or hit.start < other.start, "what came first on the grid comes first"
-    for step, hit in at:
+    for hit in hits:
         assert hit.pitch in KIT
         assert hit.start * 96 == int(hit.start * 96)
-        assert abs(hit.start - Fraction(step, 4)) < Fraction(1, 8)
         assert hit.length <= 1
         assert hit.end <= bar.phrase.length
         assert all(o.start >= hit.end for o in hits if o.pitch == hit.pitch and o.start > hit.start)
@@ -141,15 +140,20 @@ def test_the_same_state_and_controls_give_the_same_bar_of_the_band(key, metre, r
 @given(KEYS, METRES, VOICES, st.integers(1, 4))
 def test_the_end_is_a_root_and_one_hit(key, metre, voices, bars):
     session = make_session(make_setup(key, "", metre, bars=bars), voices)
-    state = session.initial()
-    for frame in steady(bars - 1):
-        state, _ = session.step(state, frame, None)
+    state = play_state(session, bars - 1)
     last = session.step(state, steady(1)[0], None)[1]
     (low,) = last.phrase.part("bass").notes
     assert (low.start, low.length, low.pitch % 12) == (0, metre.length, key.tonic_class)
     for final in (last, session.fallback(state)):
         assert {hit.pitch for hit in final.phrase.part("drums")} == {KICK, CRASH}
         assert max(hit.start for hit in final.phrase.part("drums")) < Fraction(1, 8)
+
+
+def play_state(session: Session, bars: int):
+    state = session.initial()
+    for frame in steady(bars):
+        state, _ = session.step(state, frame, None)
+    return state
 
 
 @pytest.mark.parametrize("parts", [(), ("bass",), ("drums",), ("bass", "drums")])
@@ -195,6 +199,11 @@ def test_the_second_bar_of_bass_and_drums_continues_the_first_as_it_was_heard():
     session.step(state, steady(1)[0], fallback)
     assert [n.pitch + 2 for n in bass.decoded[-1][1]] == [n.pitch for n in fallback.phrase.part("bass")]
     assert {n.pitch for n in drums.decoded[-1][2]} == {n.pitch for n in fallback.phrase.part("drums")}
+    state = play_state(session, 2)
+    swaying = session.fallback(state)
+    assert any(n.start * 4 != int(n.start * 4) for n in swaying.phrase.part("drums"))
+    session.step(session.adopt(state, swaying), steady(1)[0], None)
+    assert all(n.start * 4 == int(n.start * 4) for n in drums.decoded[-1][2])
 
 
 def test_the_bass_is_told_the_chords_of_both_bars_in_the_models_space():
@@ -206,6 +215,19 @@ def test_the_bass_is_told_the_chords_of_both_bars_in_the_models_space():
     short = FakeBass()
     play(Session(make_setup("C", "C G | F", "3/4"), FakeMelody(), FakeAccompaniment(), short), steady(1))
     assert [tones.root for tones in short.chords[0]] == [0] * 8 + [7] * 8 + [5] * 16
+
+
+def test_in_a_short_bar_nothing_is_struck_on_the_steps_that_are_left_over():
+    drums = FakeDrums()
+    play(Session(make_setup(metre="6/8"), FakeMelody(), FakeAccompaniment(), None, drums), steady(2))
+    for _, bias, _ in drums.decoded:
+        assert [bool(step) for step in bias > -100] == ([True] * 12 + [False] * 4) * 2
+
+
+def test_the_end_has_its_root_below_even_where_the_chord_has_not():
+    session = make_session(make_setup("C", "C/E", bars=1))
+    (low,) = session.step(session.initial(), steady(1)[0], None)[1].phrase.part("bass").notes
+    assert low.pitch % 12 == 0
 
 
 def test_a_bar_before_the_next_form_is_a_fill_from_the_active_corner():

@@ -25,8 +25,6 @@ KIT = (KICK, SNARE, CLOSED_HAT, OPEN_HAT, LOW_TOM, MID_TOM, HIGH_TOM, CRASH, RID
 #: A hit is this long, and this hard before anyone has played it.
 STEP = Fraction(1, STEPS_PER_BEAT)
 PLAIN = 80
-#: Less than half a sixteenth: a hit that is moved no further is still nearest to its own step.
-_LOOSEST = STEP / 2 - Fraction(1, 96)
 
 _FILL = 2.0  # log-odds of every onset in the second half of a bar that leads into the next form
 
@@ -111,7 +109,7 @@ def played(
     Returns
     -------
     Phrase
-        Each hit less than half a sixteenth from its step, within the bar, and over before its drum is struck again.
+        Each hit nearest to its own step, within the bar, and over before its drum is struck again.
     """
     rng = form.generator(seed, index, form.DRUMS, 1)
     loose = voice.humanise(two_bars(bar if first is None else first, bar), groove, rng)
@@ -121,9 +119,8 @@ def played(
     hits = []
     for note in bar:
         moved, struck = moves.get((step_of(note.start), note.pitch), (note.start, PLAIN))
-        start = max(note.start - _LOOSEST, min(note.start + _LOOSEST, moved), beat_of(0))
         velocity = int(np.clip(round(base * struck / PLAIN), 1, 127))
-        hits.append(replace(note, start=start, velocity=velocity))
+        hits.append(replace(note, start=max(beat_of(0), moved), velocity=velocity))
     return Phrase(tuple(_ended(hit, hits, bar.length) for hit in hits), bar.length)
 
 
