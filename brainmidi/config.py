@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from brainmidi.errors import ConfigError
+from brainmidi.types import DUO, PARTS
 
 #: Two numbers, low then high; TOML has lists where Python has tuples.
 Pair = Annotated[tuple[float, float], Field(strict=False)]
@@ -51,6 +52,17 @@ class SessionTable(_Table):
     bars: int | None = Field(None, ge=1, le=10_000, description="1..10000 bars, or left out to play until the end")
     seed: int = Field(1, ge=0, le=2**63 - 1, description="a whole number of 0 or more")
     lead_in_s: float = Field(3.0, ge=0, le=600, description="0..600 seconds of EEG before the first bar")
+    parts: Names = Field(DUO, description=f"a list of {', '.join(PARTS)}, of which {' and '.join(DUO)} always play")
+
+    @model_validator(mode="after")
+    def _known_parts(self) -> SessionTable:
+        if unknown := [part for part in self.parts if part not in PARTS]:
+            raise ValueError(f"{unknown[0]!r} is none of the parts {', '.join(PARTS)}")
+        if missing := [part for part in DUO if part not in self.parts]:
+            raise ValueError(f"{missing[0]} is missing from parts, {' and '.join(DUO)} always play")
+        if len(set(self.parts)) < len(self.parts):
+            raise ValueError(f"parts {', '.join(self.parts)} name one twice")
+        return self
 
 
 class SourceTable(_Table):
@@ -218,36 +230,38 @@ class RangeTable(_Table):
         return self
 
 
+_PITCH = "27..102, 60 being middle C"
+
+
 class PartTable(_Table):
     """``[parts.<part>]``: a part's MIDI channel and the pitches that it keeps to."""
 
     channel: int = Field(ge=1, le=16, description="1..16")
     # The models know 21..108 and compose in C, up to six semitones away from where the music sounds.
-    low: int = Field(ge=27, le=102, description="27..102, 60 being middle C")
-    high: int = Field(ge=27, le=102, description="27..102, 60 being middle C")
+    low: int | None = Field(None, ge=27, le=102, description=_PITCH)
+    high: int = Field(ge=27, le=102, description=_PITCH)
 
     @model_validator(mode="after")
     def _ordered(self) -> PartTable:
-        if self.high - self.low < 12:
+        if self.low is not None and self.high - self.low < 12:
             raise ValueError("high must lie an octave (12) or more above low, so that every key has all its notes")
         return self
 
 
+class DrumsTable(_Table):
+    """``[parts.drums]``: the drums' MIDI channel, and how freely they are played."""
+
+    channel: int = Field(10, ge=1, le=16, description="1..16, 10 in General MIDI")
+    groove: float = Field(1.0, ge=0, le=1, description="0..1, 0 being exactly on the grid")
+
+
 class PartsTable(_Table):
-    """``[parts]``: the two parts."""
+    """``[parts]``: every part that may play."""
 
     melody: PartTable = PartTable(channel=1, low=60, high=88)
-    accompaniment: PartTable = PartTable(channel=2, low=36, high=67)
-
-    @model_validator(mode="after")
-    def _apart(self) -> PartsTable:
-        if self.melody.channel == self.accompaniment.channel:
-            raise ValueError("the two parts share a MIDI channel; give each its own")
-        return self
-
-    def channels(self) -> dict[str, int]:
-        """Return the MIDI channel 1..16 of each part."""
-        return {"melody": self.melody.channel, "accompaniment": self.accompaniment.channel}
+    accompaniment: PartTable = PartTable(channel=2, high=67)
+    bass: PartTable = PartTable(channel=3, low=28, high=55)
+    drums: DrumsTable = DrumsTable()
 
 
 _CC = "0..119, a controller's number"
@@ -305,6 +319,18 @@ class SessionConfig(_Table):
         if 0 < self.baseline.seconds < least_s:
             raise ValueError(f"[baseline] seconds must be 0 or at least {least_s:g}, one more than [signal] window_s")
         return self
+
+    @model_validator(mode="after")
+    def _own_channels(self) -> SessionConfig:
+        taken: dict[int, str] = {}
+        for part, channel in self.channels().items():
+            if (other := taken.setdefault(channel, part)) != part:
+                raise ValueError(f"[parts] {other} and {part} share MIDI channel {channel}; give each its own")
+        return self
+
+    def channels(self) -> dict[str, int]:
+        """Return the MIDI channel 1..16 of each part that plays, in score order."""
+        return {part: getattr(self.parts, part).channel for part in PARTS if part in self.session.parts}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brainmidi.cli.init import template
+from brainmidi.cli.options import read_config
 from brainmidi.condition.conditioner import ConditionSettings
 from brainmidi.config import Override, SessionConfig, load_config, parse_config
 from brainmidi.controls.mapping import DEFAULT_MAP, ControlMap, EventRule, KnobRule
@@ -89,7 +90,13 @@ def test_an_unknown_key_names_the_nearest_known_one(tables, place, near):
         ({"range": {"temperature": [0.0, 1.0]}}, "[range]: temperature", "0.1..2"),
         ({"range": {"velocity": [0, 100]}}, "[range]: velocity", "1..127"),
         ({"parts": {"melody": {"channel": 17}}}, "[parts.melody] channel = 17", "1..16"),
-        ({"parts": {"melody": {"channel": 2}}}, "[parts]: the two parts share", "its own"),
+        ({"parts": {"melody": {"channel": 2}}}, "[parts] melody and accompaniment share MIDI channel 2", "its own"),
+        ({"session": {"parts": ["melody", "kazoo"]}}, "[session]: 'kazoo' is none of the parts", "bass, drums"),
+        ({"session": {"parts": ["melody", "bass"]}}, "[session]: accompaniment is missing", "always play"),
+        ({"session": {"parts": ["melody", "accompaniment", "melody"]}}, "[session]: parts", "one twice"),
+        ({"session": {"parts": "melody"}}, "[session] parts = 'melody'", "melody, accompaniment, bass, drums"),
+        ({"parts": {"drums": {"groove": 2.0}}}, "[parts.drums] groove = 2.0", "0..1"),
+        ({"parts": {"drums": {"low": 30}}}, "[parts.drums] low is unknown", "groove"),
         ({"parts": {"melody": {"high": 65}}}, "[parts.melody]: high", "octave"),
         ({"midi": {"cc": {"tempo": 120}}}, "[midi.cc] tempo = 120", "0..119"),
         ({"midi": {"cc": {"tempo": 20, "density": 20}}}, "[midi.cc]: two knobs share", "its own number"),
@@ -110,6 +117,22 @@ def test_a_value_from_the_command_line_is_called_by_its_option():
     assert line.startswith("--bars -3 is not allowed, 1..10000 bars")
     temperature = Override("--temperature", ("range", "temperature"), [-1.0, -1.0], "-1", "0.1..2.0")
     assert refused({}, temperature).startswith("--temperature -1 is not allowed, 0.1..2.0;")
+
+
+def test_parts_from_the_command_line_are_a_list():
+    config = read_config(None, {"parts": "melody, accompaniment,drums"})
+    assert config.session.parts == ("melody", "accompaniment", "drums")
+    assert config.channels() == {"melody": 1, "accompaniment": 2, "drums": 10}
+    with pytest.raises(ConfigError, match=r"^--parts melody,kazoo is not allowed, a list of melody, accompaniment, b"):
+        read_config(None, {"parts": "melody,kazoo"})
+
+
+def test_a_part_that_does_not_play_needs_no_channel_of_its_own():
+    tables = {"parts": {"melody": {"channel": 3}}}
+    assert parse_config(tables).channels() == {"melody": 3, "accompaniment": 2}
+    band = {"session": {"parts": list(PARTS)}}
+    assert parse_config(band).channels() == {"melody": 1, "accompaniment": 2, "bass": 3, "drums": 10}
+    assert "melody and bass share MIDI channel 3" in refused(tables | band)
 
 
 def test_the_files_own_mistake_is_not_blamed_on_an_option():

@@ -23,6 +23,7 @@ def improv(
     config: opt.ConfigFile = None,
     key: opt.Key = None,
     chords: opt.Chords = None,
+    parts: opt.Parts = None,
     tempo: opt.Tempo = None,
     metre: opt.Metre = None,
     bars: opt.Bars = None,

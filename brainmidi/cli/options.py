@@ -51,6 +51,12 @@ Chords = Annotated[
     str | None,
     typer.Option(metavar="CHORDS", help='One chord a bar, repeated: "Dm7 G7 Cmaj7".', rich_help_panel=_MUSIC),
 ]
+Parts = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PARTS", help="Who plays: melody,accompaniment and of bass,drums what you like.", rich_help_panel=_MUSIC
+    ),
+]
 Tempo = Annotated[
     float | None, typer.Option(metavar="BPM", help="Quarter notes a minute, 30..240.", rich_help_panel=_MUSIC)
 ]
@@ -108,6 +114,7 @@ PLACES: Mapping[str, tuple[str, str]] = {
     "metre": ("session", "metre"),
     "key": ("session", "key"),
     "chords": ("session", "chords"),
+    "parts": ("session", "parts"),
     "bars": ("session", "bars"),
     "seed": ("session", "seed"),
     "temperature": ("range", "temperature"),
@@ -156,6 +163,10 @@ def read_config(config: Path | None, given: Mapping[str, Any]) -> SessionConfig:
         option = "--" + name.replace("_", "-")
         if name == "temperature":
             overrides.append(Override(option, place, [value, value], f"{value:g}", "0.1..2.0"))
+            continue
+        if name == "parts":
+            named = [part.strip() for part in str(value).split(",") if part.strip()]
+            overrides.append(Override(option, place, named, value))
             continue
         if place[0] == "baseline":  # the option replaces whatever kind of baseline the file asks for
             others = {key: nothing for key, nothing in _NO_BASELINE.items() if key != place[1]}

@@ -20,6 +20,7 @@ def score(
     config: opt.ConfigFile = None,
     key: opt.Key = None,
     chords: opt.Chords = None,
+    parts: opt.Parts = None,
     tempo: opt.Tempo = None,
     metre: opt.Metre = None,
     bars: opt.Bars = None,

@@ -18,6 +18,7 @@ from brainmidi.features.settings import ErpSettings, FeatureSettings, feature_na
 from brainmidi.music.ensemble import Dynamics, PartRange
 from brainmidi.music.harmony import Key, Metre, Progression
 from brainmidi.music.phrase import Anchor
+from brainmidi.music.setup import default_ranges
 from brainmidi.session import SessionSetup
 from brainmidi.types import Chunk, Clock, FeatureFrame, Source
 
@@ -131,31 +132,62 @@ def control_map(config: SessionConfig) -> ControlMap:
     )
 
 
-def session_setup(config: SessionConfig, anchors: tuple[Anchor, ...] | None = None) -> SessionSetup:
+def session_setup(
+    config: SessionConfig,
+    anchors: tuple[Anchor, ...] | None = None,
+    *,
+    bass_anchors: tuple[Anchor, ...] | None = None,
+    drum_anchors: tuple[Anchor, ...] | None = None,
+) -> SessionSetup:
     """Return what ``[session]``, ``[range]`` and ``[parts]`` say about the music; shipped anchors by default."""
     session, spans = config.session, config.range
     key = Key.parse(session.key)
-    if anchors is None:
-        from brainmidi.drivers.voices import load_anchors
-
-        anchors = load_anchors()
+    given = {"melody": anchors, "bass": bass_anchors, "drums": drum_anchors}
+    playing = {
+        part: shipped_anchors(part) if own is None else own for part, own in given.items() if part in session.parts
+    }
     return SessionSetup(
         key=key,
         metre=Metre.parse(session.metre),
         progression=Progression.parse(session.chords, key),
-        anchors=anchors,
+        anchors=playing["melody"],
         tempo_bpm=session.tempo_bpm,
         tempo_span=spans.tempo_percent / 100,
         seed=session.seed,
         bars=session.bars,
-        ranges={
-            "melody": PartRange(config.parts.melody.low, config.parts.melody.high),
-            "accompaniment": PartRange(config.parts.accompaniment.low, config.parts.accompaniment.high),
-        },
+        ranges=part_ranges(config),
         temperature=spans.temperature,
         dynamics=Dynamics(*spans.velocity),
         register_semitones=spans.register_semitones,
+        bass_anchors=playing.get("bass", ()),
+        drum_anchors=playing.get("drums", ()),
+        groove=config.parts.drums.groove,
     )
+
+
+def part_ranges(config: SessionConfig) -> dict[str, PartRange]:
+    """Return the range of every pitched part; an end that ``[parts]`` leaves open depends on who else plays."""
+    ranges = {}
+    for part, usual in default_ranges(config.session.parts).items():
+        table = getattr(config.parts, part)
+        low = min(usual.low, table.high - 12) if table.low is None else table.low
+        ranges[part] = PartRange(low, table.high)
+    return ranges
+
+
+def shipped_anchors(part: str) -> tuple[Anchor, ...]:
+    """Return the anchors that ship with the model of a latent part.
+
+    Raises
+    ------
+    ConfigError
+        If no model of that part ships.
+    """
+    from brainmidi.drivers.voices import load_anchors
+
+    if part != "melody":
+        raise ConfigError(f"no model of the {part} ships, leave {part} out of [session] parts and --parts")
+    return load_anchors()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ def improvise(
     save_baseline: Path | None = None,
     voices: VoiceLoader | None = None,
     anchors: tuple[Anchor, ...] | None = None,
+    bass_anchors: tuple[Anchor, ...] | None = None,
+    drum_anchors: tuple[Anchor, ...] | None = None,
 ) -> Take:
     """Play live from the source that `config` names, and save the take.
 
@@ -56,9 +58,9 @@ def improvise(
     save_baseline : Path or None
         Where the baseline goes.
     voices : callable or None
-        Makes the two voices; the shipped ones by default.
-    anchors : tuple of Anchor or None
-        The shipped ones by default.
+        Makes the voices of ``[session] parts``; the shipped ones by default.
+    anchors, bass_anchors, drum_anchors : tuple of Anchor or None
+        Of the melody, and of bass and drums where they play; the shipped ones by default.
 
     Returns
     -------
@@ -70,8 +72,8 @@ def improvise(
     BrainmidiError
         Whatever ended the take before its time; what was played is silenced and saved first.
     """
-    channels, controllers = config.parts.channels(), config.midi.controllers()
-    stage = _Stage(config, files, on_ready, on_bar, save_baseline, voices, anchors)
+    channels, controllers = config.channels(), config.midi.controllers()
+    stage = _Stage(config, files, on_ready, on_bar, save_baseline, voices, anchors, bass_anchors, drum_anchors)
     if virtual:
         from brainmidi.midi.ports import NullOutput
 
@@ -104,16 +106,17 @@ class _Stage:
     save_baseline: Path | None
     voices: VoiceLoader | None
     anchors: tuple[Anchor, ...] | None
+    bass_anchors: tuple[Anchor, ...] | None
+    drum_anchors: tuple[Anchor, ...] | None
 
     def perform(
         self, player: Player, clock: MonotonicClock | VirtualClock, *, virtual: bool, since_s: float | None
     ) -> Take:
         """Play one take on `player`."""
         from brainmidi.drivers import assemble
-        from brainmidi.drivers.offline import prepare, shipped_voices
+        from brainmidi.drivers.offline import make_session, prepare, shipped_voices
         from brainmidi.drivers.performance import Performance
         from brainmidi.drivers.take import TakeKeeper
-        from brainmidi.session import Session
 
         name = self.config.source.name
         if virtual and not (name == "demo" or assemble.is_recording(name)):
@@ -121,7 +124,9 @@ class _Stage:
                 f"source {name} has a time of its own, the virtual clock needs demo or a recording; "
                 "leave out --virtual-time"
             )
-        setup = assemble.session_setup(self.config, self.anchors)
+        setup = assemble.session_setup(
+            self.config, self.anchors, bass_anchors=self.bass_anchors, drum_anchors=self.drum_anchors
+        )
         signal = prepare(self.config, assemble.open_any_source(self.config, clock))
         if self.on_ready is not None:
             self.on_ready(player.info)
@@ -132,14 +137,13 @@ class _Stage:
             self.files,
             metre=str(setup.metre),
             key=setup.key,
-            channels=self.config.parts.channels(),
+            channels=self.config.channels(),
             on_bar=self.on_bar,
             autosave=not virtual,
         )
         with keeper:
-            take = Performance(
-                signal, lambda: Session(setup, *load()), player, clock, keeper, virtual=virtual, since_s=since_s
-            ).run()
+            make = partial(make_session, setup, self.config.session.parts, load)
+            take = Performance(signal, make, player, clock, keeper, virtual=virtual, since_s=since_s).run()
         if self.save_baseline is not None and signal.chain.baseline is not None:
             signal.chain.baseline.save(self.save_baseline)
         return take

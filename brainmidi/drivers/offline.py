@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,22 +14,38 @@ from brainmidi.drivers.chain import TOLERANCE_S, ControlLog, SignalChain
 from brainmidi.drivers.composer import Composer
 from brainmidi.drivers.take import OnBar, Take, TakeFiles, TakeKeeper
 from brainmidi.drivers.trace import Summary, Timing, anchor_changes, knob_medians, mean_mix
-from brainmidi.errors import SourceError
+from brainmidi.errors import ModelError, SourceError
 from brainmidi.midi.clock import MonotonicClock, VirtualClock
 from brainmidi.music.phrase import Anchor
-from brainmidi.music.voices import AccompanimentVoice, MelodyVoice
-from brainmidi.session import Session
+from brainmidi.music.voices import Voices
+from brainmidi.session import Session, SessionSetup
 from brainmidi.types import Bar, Chunk, Source
 
-#: Makes the two voices; the models load when it is called.
-VoiceLoader = Callable[[], tuple[MelodyVoice, AccompanimentVoice]]
+#: Makes the voices of the parts that play; the models load when it is called.
+VoiceLoader = Callable[[], Voices]
 
 
-def shipped_voices(threads: int | None = None) -> tuple[MelodyVoice, AccompanimentVoice]:
+def shipped_voices(threads: int | None = None) -> Voices:
     """Load the shipped models, to run on `threads` cores; on as many as TensorFlow likes by default."""
     from brainmidi.drivers.voices import load_voices
 
-    return load_voices(threads=threads)
+    return Voices(*load_voices(threads=threads))
+
+
+def make_session(setup: SessionSetup, parts: Collection[str], load: VoiceLoader) -> Session:
+    """Return the session of `parts`, with the voices that `load` makes; those of other parts keep silent.
+
+    Raises
+    ------
+    ModelError
+        If a part has no voice.
+    """
+    voices = Voices(*load())
+    for part in parts:
+        if getattr(voices, part) is None:
+            raise ModelError(f"part {part} has no voice, one is needed; load its model or leave {part} out of parts")
+    bass, drums = (getattr(voices, part) if part in parts else None for part in ("bass", "drums"))
+    return Session(setup, voices.melody, voices.accompaniment, bass, drums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +86,8 @@ def score(
     save_baseline: Path | None = None,
     voices: VoiceLoader = shipped_voices,
     anchors: tuple[Anchor, ...] | None = None,
+    bass_anchors: tuple[Anchor, ...] | None = None,
+    drum_anchors: tuple[Anchor, ...] | None = None,
 ) -> Take:
     """Turn a recording into a take, and save it.
 
@@ -86,27 +104,27 @@ def score(
     save_baseline : Path or None
         Where the baseline goes.
     voices : callable
-        Makes the two voices.
-    anchors : tuple of Anchor or None
-        The shipped ones by default.
+        Makes the voices of ``[session] parts``.
+    anchors, bass_anchors, drum_anchors : tuple of Anchor or None
+        Of the melody, and of bass and drums where they play; the shipped ones by default.
 
     Returns
     -------
     Take
         Bars and figures.
     """
-    setup = assemble.session_setup(config, anchors)
+    setup = assemble.session_setup(config, anchors, bass_anchors=bass_anchors, drum_anchors=drum_anchors)
     signal = prepare(config, assemble.open_file(recording, config))
     keeper = TakeKeeper(
         files,
         metre=str(setup.metre),
         key=setup.key,
-        channels=config.parts.channels(),
+        channels=config.channels(),
         on_bar=on_bar,
         autosave=False,
     )
     with keeper:
-        session = Session(setup, *voices())
+        session = make_session(setup, config.session.parts, voices)
         clock = MonotonicClock()
         began_s = clock.now_s()
         take = score_signal(signal, session, keeper)

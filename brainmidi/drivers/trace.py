@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from brainmidi.errors import ConfigError
-from brainmidi.types import KNOBS, PARTS, Bar
+from brainmidi.types import KNOBS, Bar
 
 if TYPE_CHECKING:  # these bring scipy, which the screen and the player's start do not wait for
     from brainmidi.drivers.chain import SignalQuality
@@ -41,7 +41,7 @@ def trace_line(bar: Bar, time_s: float, lateness_ms: float | None) -> dict[str, 
         "temperature": round(bar.temperature, 4),
         "tempo_bpm": round(bar.tempo_bpm, 4),
         "chords": [[float(beat), symbol] for beat, symbol in bar.chords],
-        "notes": {part: len(bar.phrase.part(part).notes) for part in PARTS},
+        "notes": {part: len(bar.phrase.part(part).notes) for part in bar.parts},
         "fallback": bar.fallback,
         "lateness_ms": None if lateness_ms is None else round(lateness_ms, 3),
     }

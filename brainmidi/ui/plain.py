@@ -10,7 +10,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from brainmidi.types import KNOBS, PARTS, Bar
+from brainmidi.types import KNOBS, Bar
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 _DIGITS = "0123456789"
@@ -26,7 +26,7 @@ def level(position: float, *, digits: bool = False) -> str:
 
 
 def line_of(bar: Bar, *, moved: bool = False, lateness_ms: float | None = None, digits: bool = False) -> Text:
-    """Say one bar in one line: chord, anchor and mix, knobs, event, notes of either part, lateness.
+    """Say one bar in one line: chord, anchor and mix, knobs, event, notes of each part, lateness.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def line_of(bar: Bar, *, moved: bool = False, lateness_ms: float | None = None, 
     chord = " ".join(symbol for _, symbol in bar.chords) or "-"
     filled = round(bar.latent_mix * _MIX_CELLS)
     full, empty = ("#", ".") if digits else ("█", "░")
-    counts = "+".join(str(len(bar.phrase.part(part).notes)) for part in PARTS)
+    counts = "+".join(str(len(bar.phrase.part(part).notes)) for part in bar.parts)
     text = Text()
     text.append(f"{bar.index + 1:>4} ", style="bold")
     text.append(f" {chord:<8.16}", style="cyan")

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fakes import ANCHORS, FakeAccompaniment, FakeMelody, FakeSource
+from fakes import (
+    ANCHORS,
+    BASS_ANCHORS,
+    DRUM_ANCHORS,
+    FakeAccompaniment,
+    FakeBass,
+    FakeDrums,
+    FakeMelody,
+    FakeSource,
+)
 
 from brainmidi.condition.conditioner import ConditionSettings
 from brainmidi.controls.mapping import ControlMap, EventRule, KnobRule
@@ -17,13 +26,16 @@ from brainmidi.midi.clock import VirtualClock
 from brainmidi.midi.local import LocalPlayer
 from brainmidi.midi.ports import RecordingOutput
 from brainmidi.music.harmony import Key, Metre, Progression
+from brainmidi.music.setup import default_ranges
 from brainmidi.session import Session, SessionSetup
+from brainmidi.types import PARTS
 
 MAP = ControlMap(
     {"latent_mix": KnobRule("alpha", invert=True), "tempo": KnobRule("alpha"), "density": KnobRule("beta")},
     (EventRule("alpha", threshold=25.0, refractory_s=2.0, hysteresis=3.0),),
     time_constant_s=0.5,
 )
+CHANNELS = {"melody": 1, "accompaniment": 2, "bass": 3, "drums": 10}
 FEATURES = FeatureSettings(erp=ErpSettings(min_n=2, average_n=4))
 
 
@@ -51,8 +63,20 @@ def make_session(melody=None, **given):
     return Session(make_setup(**given), FakeMelody() if melody is None else melody, FakeAccompaniment())
 
 
+def make_band(**given):
+    band = {"ranges": default_ranges(PARTS), "bass_anchors": BASS_ANCHORS, "drum_anchors": DRUM_ANCHORS}
+    return Session(make_setup(**band, **given), FakeMelody(), FakeAccompaniment(), FakeBass(), FakeDrums())
+
+
 def make_keeper(path: Path, *, trace=None, on_bar=None, autosave=False):
-    return TakeKeeper(TakeFiles(path, trace), metre="4/4", key=Key.parse("D dorian"), on_bar=on_bar, autosave=autosave)
+    return TakeKeeper(
+        TakeFiles(path, trace),
+        metre="4/4",
+        key=Key.parse("D dorian"),
+        channels=CHANNELS,
+        on_bar=on_bar,
+        autosave=autosave,
+    )
 
 
 def offline(path: Path, source=None, *, session=None, **keeping):
@@ -66,5 +90,8 @@ def virtual(path: Path, source=None, *, session=None, melody=None, output=None, 
     output = RecordingOutput() if output is None else output
     if session is None:
         session = make_session(None if melody is None else melody(clock))
-    with make_keeper(path, **keeping) as keeper, LocalPlayer(clock, output, controllers=controllers) as player:
+    with (
+        make_keeper(path, **keeping) as keeper,
+        LocalPlayer(clock, output, channels=CHANNELS, controllers=controllers) as player,
+    ):
         return Performance(make_signal(source), lambda: session, player, clock, keeper, virtual=True).run()

@@ -5,15 +5,26 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from eeg_files import synthetic_table
-from fakes import ANCHORS, FakeSource
+from fakes import (
+    ANCHORS,
+    BASS_ANCHORS,
+    DRUM_ANCHORS,
+    FakeAccompaniment,
+    FakeBass,
+    FakeDrums,
+    FakeMelody,
+    FakeSource,
+)
 
 from brainmidi.cli.options import read_config
 from brainmidi.config import parse_config
 from brainmidi.controls.baseline import demo_baseline
 from brainmidi.controls.mapping import DEFAULT_MAP
 from brainmidi.drivers import assemble
-from brainmidi.errors import BrainmidiError, ConfigError, MusicError, SourceError
+from brainmidi.drivers.offline import make_session
+from brainmidi.errors import BrainmidiError, ConfigError, ModelError, MusicError, SourceError
 from brainmidi.midi.clock import VirtualClock
+from brainmidi.types import DUO, PARTS
 
 
 def test_the_default_configuration_gives_the_rooms_own_defaults():
@@ -22,7 +33,7 @@ def test_the_default_configuration_gives_the_rooms_own_defaults():
     setup = assemble.session_setup(config, ANCHORS)
     assert str(setup.key) == "D dorian"
     assert setup.bars is None
-    assert config.parts.channels() == {"melody": 1, "accompaniment": 2}
+    assert config.channels() == {"melody": 1, "accompaniment": 2}
 
 
 def test_every_setting_reaches_its_room():
@@ -49,7 +60,38 @@ def test_every_setting_reaches_its_room():
     assert "velocity" not in control_map.knobs
     assert control_map.events == ()
     assert control_map.time_constant_s == 3.0
-    assert config.parts.channels()["melody"] == 5
+    assert config.channels()["melody"] == 5
+
+
+def test_the_accompaniment_makes_room_for_a_bass_unless_its_range_was_set():
+    band = {"session": {"parts": ["melody", "accompaniment", "bass"]}}
+    low, high = {"low": 36}, {"high": 55}
+    for tables, span in (
+        ({}, (36, 67)),
+        (band, (48, 67)),
+        (band | {"parts": {"accompaniment": low}}, (36, 67)),
+        (band | {"parts": {"accompaniment": high}}, (43, 55)),
+    ):
+        limits = assemble.part_ranges(parse_config(tables))["accompaniment"]
+        assert (limits.low, limits.high) == span
+
+
+def test_the_band_has_its_anchors_and_those_of_who_rests_are_left_out():
+    both = {"bass_anchors": BASS_ANCHORS, "drum_anchors": DRUM_ANCHORS}
+    duo = assemble.session_setup(parse_config({}), ANCHORS, **both)
+    assert (duo.bass_anchors, duo.drum_anchors) == ((), ())
+    tables = {"session": {"parts": list(PARTS)}, "parts": {"drums": {"groove": 0.25}, "bass": {"low": 30}}}
+    band = assemble.session_setup(parse_config(tables), ANCHORS, **both)
+    assert (band.bass_anchors, band.drum_anchors, band.groove) == (BASS_ANCHORS, DRUM_ANCHORS, 0.25)
+    assert (band.ranges["bass"].low, band.ranges["bass"].high) == (30, 55)
+
+
+def test_a_part_without_a_voice_is_named():
+    setup = assemble.session_setup(parse_config({}), ANCHORS)
+    duo = (FakeMelody(), FakeAccompaniment())
+    with pytest.raises(ModelError, match="part drums has no voice"):
+        make_session(setup, ("melody", "accompaniment", "drums"), lambda: duo)
+    assert make_session(setup, DUO, lambda: (*duo, FakeBass(), FakeDrums())).parts == DUO
 
 
 def test_an_unknown_feature_names_the_known_ones():

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from drivers_takes import make_session, offline, virtual
+from drivers_takes import make_band, make_session, offline, virtual
 from fakes import FakeSource
 
 from brainmidi.errors import SourceError
 from brainmidi.midi.files import read_events
 from brainmidi.midi.ports import RecordingOutput
-from brainmidi.types import KNOBS
+from brainmidi.types import KNOBS, PARTS
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,22 @@ def test_live_on_the_virtual_clock_and_offline_give_the_same_events(tmp_path, gi
     events = read_events(tmp_path / "scored.mid")
     assert events == read_events(tmp_path / "played.mid")
     assert len(events) > 20
+
+
+@pytest.mark.parametrize("given", [{}, {"metre": "3/4", "key": "Bb major", "chords": "Bb Gm7 | Eb F7", "bars": 6}])
+def test_the_whole_band_plays_the_same_live_and_offline(tmp_path, given):
+    scored = offline(tmp_path / "scored.mid", session=make_band(**given))
+    output = RecordingOutput()
+    played = virtual(tmp_path / "played.mid", session=make_band(**given), output=output, trace=tmp_path / "t.jsonl")
+    assert played.bars == scored.bars
+    events = read_events(tmp_path / "scored.mid")
+    assert events == read_events(tmp_path / "played.mid")
+    assert [event.data for event in events] == list(output.sent)
+    assert {event.data[0] & 15 for event in events} == {0, 1, 2, 9}
+    swaying = [event.beat for event in events if event.data[0] & 15 == 9]
+    assert any(beat * 4 != int(beat * 4) for beat in swaying)
+    for line, bar in zip((tmp_path / "t.jsonl").read_text().splitlines(), played.bars, strict=True):
+        assert json.loads(line)["notes"] == {part: len(bar.phrase.part(part).notes) for part in PARTS}
 
 
 def test_a_source_that_does_not_know_its_end_gives_the_same_events_too(tmp_path):
@@ -72,6 +88,7 @@ def test_a_trace_says_what_each_bar_was_made_from(tmp_path):
         assert set(line["knobs"]) == set(KNOBS)
         assert line["latent"] == {"anchor": bar.anchor, "mix": round(bar.latent_mix, 4)}
         assert line["notes"]["melody"] == len(bar.phrase.part("melody").notes)
+        assert set(line["notes"]) == {"melody", "accompaniment"}
         assert line["lateness_ms"] is None
         assert "alpha" in line["features"]
 
