@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,31 +30,51 @@ def checkpoints_root() -> Path:
     return Path(__file__).resolve().parents[2] / "checkpoints"
 
 
+def imported_root() -> Path:
+    """Return the folder of this user's imported checkpoints, which need not exist."""
+    import platformdirs
+
+    return platformdirs.user_data_path("brainmidi", appauthor=False) / "checkpoints"
+
+
+def list_checkpoints() -> list[Path]:
+    """Return the folders of all shipped checkpoints and then of all imported ones, each by name."""
+    return [path.parent for root in _roots() for path in sorted(root.glob(f"*/{CONFIG_FILE}"))]
+
+
+def _roots() -> tuple[Path, Path]:
+    return checkpoints_root(), imported_root()
+
+
 def find_checkpoint(name: str | os.PathLike[str]) -> Path:
-    """Return the folder of a checkpoint given by path or by the name of a shipped one.
+    """Return the folder of a checkpoint given by path or by the name of a shipped or imported one.
 
     Raises
     ------
     ModelError
-        If neither exists; the message lists the shipped names.
+        If none exists; the message lists the names.
     """
     path = Path(name)
-    for candidate in (path, checkpoints_root() / path):
+    for candidate in (path, *(root / path for root in _roots())):
         if (candidate / CONFIG_FILE).is_file():
             return candidate
-    known = sorted(p.parent.name for p in checkpoints_root().glob(f"*/{CONFIG_FILE}"))
+    known = [folder.name for folder in list_checkpoints()]
     raise ModelError(
         f"checkpoint {str(name)!r} not found; give a folder with {CONFIG_FILE} or one of: {', '.join(known)}"
     )
 
 
-def save_weights(folder: Path, config: dict[str, Any], weights: dict[str, NDArray[Any]]) -> None:
-    """Write configuration and weights; floats are stored as fp16, and the folder is made if missing."""
+def save_weights(folder: Path, config: dict[str, Any], weights: dict[str, NDArray[Any]], *, half: bool = True) -> None:
+    """Write configuration and weights, as fp16 if `half`, as they are otherwise; the folder is made if missing."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / (WEIGHTS_FILE + ".partial")
     with partial.open("wb") as out:
-        halves: dict[str, Any] = {name: value.astype(np.float16) for name, value in weights.items()}
-        np.savez_compressed(out, **halves)
+        if half:
+            halves: dict[str, Any] = {name: value.astype(np.float16) for name, value in weights.items()}
+            np.savez_compressed(out, **halves)
+        else:  # Full precision hardly compresses, and a gigabyte takes a minute to try.
+            whole: dict[str, Any] = dict(weights)
+            np.savez(out, **whole)
     partial.replace(folder / WEIGHTS_FILE)
     (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n")
 
@@ -85,10 +106,10 @@ def read_config(folder: Path, kind: str | None = None) -> dict[str, Any]:
 
 
 def read_sizes(folder: Path, kind: str, config_type: Callable[[dict[str, Any]], Sizes]) -> Sizes:
-    """Return a checkpoint's sizes, made by `config_type` (a ``from_json``) of all but its kind and name."""
+    """Return a checkpoint's sizes, made by `config_type` (a ``from_json``) of all but its kind, name and source."""
     config = read_config(folder, kind)
     try:
-        return config_type({key: value for key, value in config.items() if key not in ("kind", "name")})
+        return config_type({key: value for key, value in config.items() if key not in ("kind", "name", "source")})
     except (TypeError, KeyError) as error:
         raise ModelError(f"{folder / CONFIG_FILE} does not fit ({error}); install the checkpoint again") from None
 
@@ -98,7 +119,7 @@ def read_weights(folder: Path) -> dict[str, NDArray[np.float32]]:
     try:
         with np.load(folder / WEIGHTS_FILE, allow_pickle=False) as stored:
             return {name: stored[name].astype(np.float32) for name in stored.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile) as error:
         raise ModelError(f"{folder / WEIGHTS_FILE} cannot be read ({error}); install the checkpoint again") from None
 
 
