@@ -42,6 +42,8 @@ LIBRARIES = {
     "note_seq": {"codec", "training", "evaluate"},
     "keras": {"models", "training", "evaluate"},
     "tensorflow": {"models"},
+    "magenta": {"models"},
+    "platformdirs": {"models"},
     "mido": {"midi", "training", "evaluate"},
     "rtmidi": {"midi"},
     "rtmidi2": {"midi"},
@@ -55,6 +57,12 @@ LIBRARIES = {
     "typer": {"cli"},
     "rich": {"cli", "ui"},
     "textual": {"ui"},
+}
+#: One compiles models for TensorFlow, one reads its checkpoints, one runs in Magenta's environment and not in ours.
+TENSORFLOW_ADAPTERS = {
+    "brainmidi.models.compiled",
+    "brainmidi.models.tfcheckpoint",
+    "brainmidi.models.magenta_worker",
 }
 #: Loaded inside functions, or in a leaf file that the rest of its room imports inside functions.
 HEAVY = {"tensorflow", "keras", "note_seq", "music21", "mne", "brainflow", "pretty_midi", "pyriemann", "verovio"}
@@ -126,9 +134,9 @@ def test_a_third_party_library_stays_in_its_room(path):
         assert place(path) in LIBRARIES[top], f"{top} does not belong into {place(path)}"
 
 
-def test_tensorflow_is_imported_by_its_adapter_alone():
+def test_tensorflow_is_imported_by_its_adapters_alone():
     users = {name_of(path) for path in FILES if any(name.split(".")[0] == "tensorflow" for name in imports(path))}
-    assert users <= {"brainmidi.models.compiled"}
+    assert users <= TENSORFLOW_ADAPTERS
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.name == "__init__.py"], ids=name_of)
