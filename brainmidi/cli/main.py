@@ -15,6 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 import brainmidi
+from brainmidi.cli.checkpoints import checkpoints_app
 from brainmidi.cli.evaluate import evaluate_app
 from brainmidi.cli.improv import improv
 from brainmidi.cli.init import init
@@ -45,6 +46,7 @@ app.command()(ports)
 app.command()(init)
 app.add_typer(train_app)
 app.add_typer(evaluate_app)
+app.add_typer(checkpoints_app)
 
 
 def _version(wanted: bool) -> None:
