@@ -1,4 +1,4 @@
-"""Engrave a take: bars become a MusicXML score of two parts, with key, metre, chord symbols, tempo and anchors.
+"""Engrave a take: bars become a MusicXML score of a staff a part, with key, metre, chord symbols, tempo and anchors.
 
 Everything lands on the grid of sixteenth notes that the music is composed on; a bar that was composed on it is written
 exactly. Voices, ties and spellings are chosen here; music21 writes the file.
@@ -9,114 +9,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
 from brainmidi.errors import NotationError
-from brainmidi.types import PARTS, Bar, Note, Phrase
-
-#: Steps of the grid in a beat.
-STEPS_PER_BEAT = 4
+from brainmidi.notation import percussion
+from brainmidi.notation.heads import STEPS_PER_BEAT, Head, spell, voices_of
+from brainmidi.types import Bar, Phrase
 
 #: A change of tempo smaller than this share is played and saved but not printed: it would only clutter the page.
 NOTICEABLE = 0.04
-#: Lengths in steps that one note head can show: sixteenth to whole note, plain or dotted.
-_HEADS = (16, 12, 8, 6, 4, 3, 2, 1)
-_LETTERS = "FCGDAEB"
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """One note head or chord on the page: `pitches` from `step` for `steps`, tied to the next where `tied`.
-
-    A rest has no pitches.
-    """
-
-    step: int
-    steps: int
-    pitches: tuple[int, ...] = ()
-    tied: bool = False
-
-
-def quantise(phrase: Phrase) -> Phrase:
-    """Return the phrase with every start and end on the nearest sixteenth, no note shorter than one.
-
-    A note that would begin at the very end of the phrase moves to its last sixteenth.
-    """
-    last = int(phrase.length * STEPS_PER_BEAT)
-    moved = []
-    for note in phrase:
-        start = min(_nearest(note.start), last - 1)
-        end = min(max(_nearest(note.end), start + 1), last)
-        length = Fraction(end - start, STEPS_PER_BEAT)
-        moved.append(Note(Fraction(start, STEPS_PER_BEAT), length, note.pitch, note.velocity, note.part))
-    return Phrase(tuple(moved), phrase.length)
-
-
-def _nearest(beat: Fraction) -> int:
-    return int(beat * STEPS_PER_BEAT + Fraction(1, 2))
-
-
-def voices_of(phrase: Phrase) -> list[list[Head]]:
-    """Spread a bar's notes of one part over as few voices as it takes, each gapless from the first step to the last.
-
-    Notes that begin and end together share a stem; a note goes to the first voice that is free when it begins.
-    """
-    steps = int(phrase.length * STEPS_PER_BEAT)
-    stems: dict[tuple[int, int], set[int]] = {}
-    for note in quantise(phrase):
-        begin = int(note.start * STEPS_PER_BEAT)
-        stems.setdefault((begin, int(note.end * STEPS_PER_BEAT)), set()).add(note.pitch)
-    voices: list[list[Head]] = []
-    ends: list[int] = []
-    for (begin, end), pitches in sorted(stems.items(), key=lambda stem: (stem[0][0], -max(stem[1]))):
-        free = next((voice for voice, until in enumerate(ends) if until <= begin), len(ends))
-        if free == len(ends):
-            voices.append([])
-            ends.append(0)
-        voices[free] += _heads(ends[free], begin, ())
-        voices[free] += _heads(begin, end, tuple(sorted(pitches)))
-        ends[free] = end
-    for voice, until in zip(voices, ends, strict=True):
-        voice += _heads(until, steps, ())
-    return voices or [_heads(0, steps, ())]
-
-
-def _heads(begin: int, end: int, pitches: tuple[int, ...]) -> list[Head]:
-    """Cut a stretch into lengths that a note head can show; off the beat, none reaches across the next beat."""
-    heads = []
-    while begin < end:
-        room = end - begin
-        off = begin % STEPS_PER_BEAT
-        if off and room not in _HEADS[-3:]:
-            room = min(room, STEPS_PER_BEAT - off)
-        steps = next(head for head in _HEADS if head <= room)
-        heads.append(Head(begin, steps, pitches, tied=bool(pitches) and begin + steps < end))
-        begin += steps
-    return heads
-
-
-def spell(pitch: int, sharps: int) -> tuple[str, int, int]:
-    """Name a MIDI pitch in a key signature: the spelling nearest to it on the line of fifths.
-
-    Parameters
-    ----------
-    pitch : int
-        MIDI number, 60 being C4.
-    sharps : int
-        Sharps of the key signature, -7 (flats) to 7.
-
-    Returns
-    -------
-    tuple of (str, int, int)
-        Letter, sharps of the note itself (flats below 0), octave: ``("B", -1, 3)`` is the B flat below middle C.
-    """
-    # A signature of k sharps has the fifths k-1 .. k+5 (F = -1); three below and two above make the twelve.
-    fifth = next(place for place in range(sharps - 4, sharps + 8) if place * 7 % 12 == pitch % 12)
-    letter, accidentals = _LETTERS[(fifth + 1) % 7], (fifth + 1) // 7
-    return letter, accidentals, (pitch - accidentals) // 12 - 1
 
 
 def cut(bars: Sequence[Bar], end_beat: Fraction) -> tuple[Bar, ...]:
@@ -173,7 +77,7 @@ def to_score(bars: Sequence[Bar], *, metre: str, sharps: int, title: str, end_be
         bars = cut(bars, end_beat)
     score = stream.Score()
     score.metadata = metadata.Metadata(title=title, composer="brainmidi")
-    for number, name in enumerate(PARTS, start=1):
+    for number, name in enumerate(bars[0].parts, start=1):
         score.insert(0, _part(bars, name, f"P{number}", metre, sharps, signs=number == 1))
     return score
 
@@ -181,29 +85,31 @@ def to_score(bars: Sequence[Bar], *, metre: str, sharps: int, title: str, end_be
 def _part(bars: Sequence[Bar], name: str, identity: str, metre: str, sharps: int, *, signs: bool) -> Any:
     """Return one part; `signs` puts tempo, chords and anchors above it."""
     from music21 import bar as barlines
-    from music21 import clef, instrument, key, meter, stream
+    from music21 import instrument, key, meter, stream
 
     part = stream.Part(id=identity)
     part.partName = name.capitalize()
     player = instrument.Instrument(name.capitalize())
     player.partId, player.instrumentId = identity, f"{identity}-I1"  # else random ones, and no two files are alike
     part.insert(0, player)
-    pitches = [note.pitch for bar in bars for note in bar.phrase.part(name)]
-    low = bool(pitches) and sum(pitches) / len(pitches) < 60
+    unpitched = name == "drums"
     shown: dict[str, object] = {}
     for bar in bars:
         measure = stream.Measure(number=bar.index + 1)
         if bar is bars[0]:
-            measure.insert(0, clef.BassClef() if low else clef.TrebleClef())
-            measure.insert(0, key.KeySignature(sharps))
+            measure.insert(0, _clef(bars, name))
+            if not unpitched:
+                measure.insert(0, key.KeySignature(sharps))
             measure.insert(0, meter.TimeSignature(metre))
         if signs:
             _insert_signs(measure, bar, shown)
-        voices = voices_of(bar.phrase.part(name))
+        phrase = bar.phrase.part(name)
+        voices = percussion.voices_of(phrase) if unpitched else voices_of(phrase)
         for number, heads in enumerate(voices, start=1):
             target = measure if len(voices) == 1 else stream.Voice(id=str(number))
             for head in heads:
-                target.insert(Fraction(head.step, STEPS_PER_BEAT), _element(head, sharps, hidden=number > 1))
+                drawn = percussion.element(head) if unpitched and head.pitches else _element(head, sharps, number > 1)
+                target.insert(Fraction(head.step, STEPS_PER_BEAT), drawn)
             _end_ties(target)
             if target is not measure:
                 measure.insert(0, target)
@@ -213,7 +119,19 @@ def _part(bars: Sequence[Bar], name: str, identity: str, metre: str, sharps: int
     return part
 
 
-def _element(head: Head, sharps: int, *, hidden: bool) -> Any:
+def _clef(bars: Sequence[Bar], name: str) -> Any:
+    """Return the clef that the notes of a part need fewest ledger lines with."""
+    from music21 import clef
+
+    if name == "drums":
+        return clef.PercussionClef()
+    if name == "bass":
+        return clef.Bass8vbClef()
+    pitches = [note.pitch for bar in bars for note in bar.phrase.part(name)]
+    return clef.BassClef() if pitches and sum(pitches) / len(pitches) < 60 else clef.TrebleClef()
+
+
+def _element(head: Head, sharps: int, hidden: bool) -> Any:
     """Return the music21 rest, note or chord of a head; rests of lower voices are hidden."""
     from music21 import chord, note, tie
     from music21.pitch import Accidental, Pitch

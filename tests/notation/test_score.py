@@ -6,6 +6,7 @@ import os
 import stat
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -13,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brainmidi.errors import NotationError
-from brainmidi.notation.score import Head, cut, quantise, spell, to_score, voices_of, write_score
-from brainmidi.types import PARTS, Bar, ControlFrame, Note, Phrase
+from brainmidi.notation import percussion
+from brainmidi.notation.heads import Head, quantise, spell, voices_of
+from brainmidi.notation.score import cut, to_score, write_score
+from brainmidi.types import DUO, PARTS, Bar, ControlFrame, Note, Phrase
 
 CHORDS = ("Dm7", "G7", "Bbmaj7", "Cm7b5", "F#dim7", "Ebsus4", "C6/G", "Bb7/Ab")
 
@@ -155,7 +158,7 @@ def test_the_file_holds_the_notes_key_metre_tempi_chords_and_anchors(tmp_path):
     ]
     path = tmp_path / "take.musicxml"
     write_score(path, bars, metre="4/4", sharps=-1, title="A take")
-    for number, part in enumerate(PARTS):
+    for number, part in enumerate(DUO):
         played = sorted((b.start + n.start, n.length, n.pitch) for b in bars for n in b.phrase.part(part))
         assert on_the_page(path, number) == played
     root = ET.parse(path).getroot()
@@ -192,8 +195,6 @@ def test_every_default_chord_symbol_is_understood(tmp_path):
 
 
 def test_a_chord_that_music21_cannot_read_is_printed_as_text():
-    from dataclasses import replace
-
     odd = replace(bar(0), chords=((Fraction(0), "Cblah%"),))
     score = to_score([odd], metre="4/4", sharps=0, title="Odd")
     texts = [text.content for text in score.recurse().getElementsByClass("TextExpression")]
@@ -269,3 +270,81 @@ def test_verovio_engraves_it(tmp_path):
     drawn = toolkit.renderToSVG(1)
     assert drawn.count('class="note"') >= 4 * (len(notes) + len(low))
     assert drawn.count('class="harm"') == 4
+
+
+def hit(step: float, pitch: int) -> Note:
+    return Note(Fraction(step) / 4, Fraction(1, 16), pitch, part="drums")
+
+
+def band(index: int, *notes: Note, parts=PARTS) -> Bar:
+    return replace(bar(index, *notes), parts=parts)
+
+
+def test_every_part_that_plays_has_a_staff_of_its_own_clef(tmp_path):
+    path = tmp_path / "take.musicxml"
+    low = [note(0, 8, 28, "bass"), note(8, 8, 55, "bass")]
+    write_score(path, [band(0, *low, hit(0, 36)), band(1)], metre="4/4", sharps=2, title="")
+    root = ET.parse(path).getroot()
+    assert [e.text for e in root.iter("part-name")] == ["Melody", "Accompaniment", "Bass", "Drums"]
+    assert [e.text for e in root.iter("sign")] == ["G", "G", "F", "percussion"]
+    assert [e.text for e in root.iter("clef-octave-change")] == ["-1"]
+    assert [e.text for e in root.iter("fifths")] == ["2", "2", "2"]
+    assert len(root.findall("part/measure")) == 4 * 2
+    assert on_the_page(path, 2) == [(0, 2, 28), (2, 2, 55)]
+    trio = [band(0, parts=("melody", "accompaniment", "drums"))]
+    write_score(path, trio, metre="4/4", sharps=2, title="")
+    assert [e.text for e in ET.parse(path).getroot().iter("part-name")] == ["Melody", "Accompaniment", "Drums"]
+
+
+def test_drums_stand_on_the_grid_at_their_places_without_pitch(tmp_path):
+    path = tmp_path / "take.musicxml"
+    played = [hit(0.4, 36), hit(0, 42), hit(3.6, 38), hit(8, 49), hit(15.4, 46)]
+    write_score(path, [band(0, *played)], metre="4/4", sharps=0, title="")
+    from music21 import converter
+
+    measure = converter.parse(path).parts[3].getElementsByClass("Measure").first()
+    found = {}
+    for element in measure.recurse().notes:
+        for drum in getattr(element, "notes", (element,)):
+            at = element.getOffsetInHierarchy(measure) * 4
+            found[drum.displayStep + str(drum.displayOctave), drum.notehead] = (at, element.quarterLength)
+    assert found == {
+        ("F4", "normal"): (0, 1),
+        ("G5", "x"): (0, 1),
+        ("C5", "normal"): (4, 1),
+        ("A5", "x"): (8, 1),
+        ("G5", "circle-x"): (15, Fraction(1, 4)),
+    }
+    root = ET.parse(path).getroot()
+    assert len(list(root.iter("unpitched"))) == len(played)
+    assert {e.text for e in root.findall("part[@id='P4']//stem")} == {"up", "down"}
+
+
+HITS = st.lists(st.tuples(st.integers(0, 95 * 4), st.sampled_from([36, 38, 42, 46, 45, 48, 50, 49, 51])), max_size=12)
+
+
+@given(HITS, st.sampled_from((Fraction(4), Fraction(3), Fraction(5, 2))))
+def test_hands_and_feet_fill_the_bar_and_hold_every_hit(ticks, length):
+    hits = [hit(Fraction(tick, 24), pitch) for tick, pitch in ticks if tick < (length * 96) - 12]
+    phrase = Phrase(tuple(hits), length)
+    shown = set()
+    for voice in percussion.voices_of(phrase):
+        at = 0
+        for head in voice:
+            assert head.step == at
+            assert not head.tied
+            shown |= {(head.step, pitch) for pitch in head.pitches}
+            at += head.steps
+        assert at == length * 4
+    assert shown == {(int(n.start * 4 + Fraction(1, 2)), n.pitch) for n in phrase}
+
+
+def test_verovio_engraves_the_band(tmp_path):
+    verovio = pytest.importorskip("verovio", reason="verovio is not installed: pip install verovio")
+    path = tmp_path / "take.musicxml"
+    beat = [hit(step + 0.3, 42) for step in range(0, 15, 2)] + [hit(0, 36), hit(4, 38), hit(8, 36), hit(12, 38)]
+    low = [note(step, 4, 31 + step, "bass") for step in range(0, 16, 4)]
+    write_score(path, [band(index, *beat, *low) for index in range(4)], metre="4/4", sharps=-1, title="A band")
+    toolkit = verovio.toolkit()
+    assert toolkit.loadFile(str(path))
+    assert toolkit.renderToSVG(1).count('class="note"') >= 4 * (len(beat) + len(low))
