@@ -83,6 +83,17 @@ def test_each_part_has_a_named_track_with_its_own_channel(tmp_path):
     assert [{m.channel for m in track if not m.is_meta} for track in tracks] == [{0}, {1}]
 
 
+def test_bass_and_drums_have_their_tracks_and_keep_their_timing(tmp_path):
+    notes = (Note(F(0), F(1), 36, part="bass"), Note(F(11, 96), F(1, 4), 38, part="drums"))
+    channels = {"melody": 1, "accompaniment": 2, "bass": 3, "drums": 10}
+    save(tmp_path / "take.mid", [make_bar(0, notes)], channels=channels)
+    tracks = mido.MidiFile(tmp_path / "take.mid").tracks[1:]
+    assert [track.name for track in tracks] == list(channels)
+    assert {m.channel for m in tracks[3] if not m.is_meta} == {9}
+    on = next(event for event in read_events(tmp_path / "take.mid") if event.data[0] == 0x99)
+    assert (on.beat, on.data[1]) == (F(11, 96), 38)
+
+
 def test_messages_given_outright_are_written_as_they_are(tmp_path):
     events = (
         MidiEvent(F(0), 2, (0x90, 60, 80)),

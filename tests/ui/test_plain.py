@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import pytest
 
-from brainmidi.types import KNOBS, Bar, ControlFrame, Note, Phrase
+from brainmidi.types import KNOBS, PARTS, Bar, ControlFrame, Note, Phrase
 from brainmidi.ui.plain import PlainScreen, level, line_of
 
 CONTROLS = ControlFrame(0.0, {name: index / 5 for index, name in enumerate(KNOBS)})
@@ -54,6 +54,12 @@ def test_a_line_says_bar_chord_anchor_mix_knobs_notes_and_lateness():
         assert part in line
     assert "ERP" not in line
     assert "stand-in" not in line
+
+
+def test_every_part_that_plays_is_counted():
+    kick = Note(Fraction(0), Fraction(1, 4), 36, part="drums")
+    band = replace(BAR, parts=PARTS, phrase=Phrase((*BAR.phrase.notes, kick), BAR.phrase.length))
+    assert "1+1+0+1 notes" in line_of(band).plain
 
 
 def test_a_stand_in_and_a_poor_signal_are_called_so():
