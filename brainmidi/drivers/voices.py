@@ -1,73 +1,31 @@
-"""The two models as the session sees them: phrases in, phrases out. Here codec and models meet."""
+"""The models as the session sees them: the Music Transformer as the second part, and all of them loaded."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from brainmidi.codec import melody as melody_codec
 from brainmidi.codec import performance as codec
 from brainmidi.drivers.barwriter import BarWriter
+from brainmidi.drivers.latentvoices import LatentBass, LatentDrums, LatentMelody
 from brainmidi.errors import ModelError
-from brainmidi.models import latent, sampling
 from brainmidi.models.checkpoint import find_checkpoint
 from brainmidi.music.phrase import Anchor, anchors_from_json
-from brainmidi.music.voices import Constraint, Float32Array
-from brainmidi.types import Phrase
+from brainmidi.music.voices import Constraint, Float32Array, Voices
+from brainmidi.types import DUO, Phrase
 
-if TYPE_CHECKING:
-    from brainmidi.models.compiled import CompiledMusicVae
-
-MELODY_CHECKPOINT = "cat-mel_2bar_small"
-ACCOMPANIMENT_CHECKPOINT = "music-transformer_chorales"
+#: Shipped checkpoints by part; the first one has the part's anchors.
+CHECKPOINTS: dict[str, tuple[str, ...]] = {
+    "melody": ("hier-mel_2bar",),
+    "accompaniment": ("music-transformer_chorales",),
+    "bass": ("hier-bass_2bar_chords",),
+    "drums": ("hier-drums_2bar", "groovae_2bar_humanize"),
+}
 ANCHORS_FILE = "anchors.json"
-
-
-class LatentMelody:
-    """MusicVAE as a melody voice.
-
-    Parameters
-    ----------
-    model : CompiledMusicVae
-        Of 2-bar melodies, 90 classes.
-    """
-
-    def __init__(self, model: CompiledMusicVae) -> None:
-        self._model = model
-
-    def encode(self, phrase: Phrase) -> Float32Array:
-        """Return the latent mean, shape (latent_size,), of an eight-beat phrase."""
-        return self._model.encode(melody_codec.encode(phrase))
-
-    def between(self, calm: Float32Array, active: Float32Array, mix: float) -> Float32Array:
-        """Return the point at `mix` on the arc from `calm` to `active`."""
-        return latent.slerp(calm, active, mix)
-
-    def decode(
-        self,
-        z: Float32Array,
-        constraint: Constraint,
-        temperature: float,
-        rng: np.random.Generator,
-        prefix: Phrase | None,
-    ) -> Phrase:
-        """Return eight beats sampled at `z`; `prefix` is a first bar that is forced."""
-        n_steps, n_classes = len(constraint), melody_codec.N_CLASSES
-        bias = np.zeros((n_steps, n_classes), dtype=np.float32)
-        pitches = constraint.pitch_bias[:, melody_codec.MIN_PITCH : melody_codec.MAX_PITCH + 1]
-        bias[:, melody_codec.FIRST_PITCH_CLASS :] = pitches + constraint.onset_bias[:, None]
-        # No note is tied over the bar line: a bar begins with an onset or with a rest.
-        bias[n_steps // 2, melody_codec.NO_EVENT] = -np.inf
-        forced = np.full(n_steps, -1, dtype=np.int32)
-        if prefix is not None:
-            given = melody_codec.encode(prefix)
-            forced[: len(given)] = given
-        gumbel = rng.gumbel(size=bias.shape).astype(np.float32)
-        tokens = self._model.decode(z, np.maximum(bias, sampling.FORBIDDEN), gumbel, temperature, forced)
-        return melody_codec.decode(tokens)
 
 
 class StepModel(Protocol):
@@ -130,15 +88,13 @@ class ContinuedPerformance:
         return Memory(cache, logits), phrase
 
 
-def load_voices(
-    melody: str = MELODY_CHECKPOINT, accompaniment: str = ACCOMPANIMENT_CHECKPOINT, *, threads: int | None = None
-) -> tuple[LatentMelody, ContinuedPerformance]:
-    """Load both checkpoints and trace their steps; takes seconds, most of them TensorFlow's import.
+def load_voices(parts: Collection[str] = DUO, *, threads: int | None = None) -> Voices:
+    """Load the shipped checkpoints of the parts that play; takes seconds, most of them TensorFlow's import.
 
     Parameters
     ----------
-    melody, accompaniment : str
-        A shipped checkpoint's name or a folder.
+    parts : collection of str
+        Of :data:`brainmidi.types.PARTS`.
     threads : int, optional
         Cores for TensorFlow; its own choice if not given.
 
@@ -147,27 +103,34 @@ def load_voices(
     ModelError
         If a checkpoint is missing or damaged.
     """
-    folders = [find_checkpoint(name) for name in (melody, accompaniment)]
+    folders = {part: [find_checkpoint(name) for name in CHECKPOINTS[part]] for part in parts}
     from brainmidi.models import compiled
 
     if threads is not None:
         compiled.use_threads(threads)
-    return LatentMelody(compiled.CompiledMusicVae(folders[0])), ContinuedPerformance(
-        compiled.CompiledTransformer(folders[1])
+
+    def models(part: str) -> list[Any]:
+        return [compiled.CompiledMusicVae(folder) for folder in folders[part]]
+
+    return Voices(
+        LatentMelody(*models("melody")),
+        ContinuedPerformance(compiled.CompiledTransformer(*folders["accompaniment"])),
+        LatentBass(*models("bass")) if "bass" in parts else None,
+        LatentDrums(*models("drums")) if "drums" in parts else None,
     )
 
 
-def load_anchors(melody: str = MELODY_CHECKPOINT) -> tuple[Anchor, ...]:
-    """Return the anchors that ship with a melody checkpoint.
+def load_anchors(part: str = "melody") -> tuple[Anchor, ...]:
+    """Return the anchors that ship with the checkpoint of a part.
 
     Raises
     ------
     ModelError
         If the checkpoint has none.
     """
-    path: Path = find_checkpoint(melody) / ANCHORS_FILE
+    path: Path = find_checkpoint(CHECKPOINTS[part][0]) / ANCHORS_FILE
     try:
         text = path.read_text()
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}); install the checkpoint again") from None
-    return anchors_from_json(text)
+    return anchors_from_json(text, part)

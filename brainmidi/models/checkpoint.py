@@ -18,6 +18,8 @@ from brainmidi.errors import ModelError
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.npz"
+#: What ``config.json`` says besides the model's sizes.
+NOT_SIZES = ("kind", "name", "part", "source")
 Sizes = TypeVar("Sizes")
 
 
@@ -109,7 +111,7 @@ def read_sizes(folder: Path, kind: str, config_type: Callable[[dict[str, Any]], 
     """Return a checkpoint's sizes, made by `config_type` (a ``from_json``) of all but its kind, name and source."""
     config = read_config(folder, kind)
     try:
-        return config_type({key: value for key, value in config.items() if key not in ("kind", "name", "source")})
+        return config_type({key: value for key, value in config.items() if key not in NOT_SIZES})
     except (TypeError, KeyError) as error:
         raise ModelError(f"{folder / CONFIG_FILE} does not fit ({error}); install the checkpoint again") from None
 

@@ -46,7 +46,8 @@ with _without_load_notes():
 # These load Keras too, and so come after the block that keeps it quiet.
 from brainmidi.errors import ModelError  # noqa: E402
 from brainmidi.models.checkpoint import put_weights, read_sizes, read_weights  # noqa: E402
-from brainmidi.models.musicvae import MusicVae, MusicVaeConfig  # noqa: E402
+from brainmidi.models.configs import MusicVaeConfig  # noqa: E402
+from brainmidi.models.musicvae import MusicVae  # noqa: E402
 from brainmidi.models.transformer import MusicTransformer, TransformerConfig  # noqa: E402
 
 Float32Array = NDArray[np.float32]
@@ -70,7 +71,7 @@ def _check_back_end() -> None:
 
 
 class CompiledMusicVae:
-    """A MusicVAE ready to encode and decode one phrase at a time.
+    """A MusicVAE ready to encode and decode; each batch size is traced when it is first asked for.
 
     Parameters
     ----------
@@ -83,36 +84,47 @@ class CompiledMusicVae:
         self.config = read_sizes(folder, "musicvae", MusicVaeConfig.from_json)
         self.model = MusicVae(self.config)
         put_weights(self.model, read_weights(folder))
-        t, c, z = self.config.n_steps, self.config.n_classes, self.config.latent_size
-        self._encode = tf.function(self.model.encode, input_signature=[tf.TensorSpec((1, t), tf.int32)])
-        self._decode = tf.function(
-            self.model.decode,
-            input_signature=[
-                tf.TensorSpec((1, z)),
-                tf.TensorSpec((1, t, c)),
-                tf.TensorSpec((1, t, c)),
-                tf.TensorSpec((1,)),
-                tf.TensorSpec((1, t), tf.int32),
-            ],
-        )
+        self._encode = tf.function(self.model.encode, reduce_retracing=False)
+        self._decode = tf.function(self.model.decode, reduce_retracing=False, jit_compile=True)
 
-    def encode(self, tokens: IntArray) -> Float32Array:
-        """Return the mean of q(z | x), shape (latent_size,), of tokens, shape (n_steps,)."""
-        mu, _ = self._encode(tf.constant(tokens[None], tf.int32))
-        return np.asarray(mu[0].numpy(), dtype=np.float32)
+    def encode(
+        self, events: NDArray[Any], controls: Float32Array | None = None, lengths: IntArray | None = None
+    ) -> tuple[Float32Array, Float32Array]:
+        """Return mean and standard deviation of q(z | x), each (b, latent_size); as :meth:`MusicVae.encode`."""
+        given = [tf.constant(events, self.model.event_dtype)]
+        given += [None if controls is None else tf.constant(controls, tf.float32)]
+        given += [None if lengths is None else tf.constant(lengths, tf.int32)]
+        mu, sigma = self._encode(*given)
+        return mu.numpy(), sigma.numpy()
 
     def decode(
-        self, z: Float32Array, bias: Float32Array, gumbel: Float32Array, temperature: float, forced: IntArray
-    ) -> IntArray:
-        """Return tokens, shape (n_steps,); arguments as :meth:`MusicVae.decode` without the batch axis."""
-        tokens = self._decode(
-            tf.constant(z[None], tf.float32),
-            tf.constant(bias[None], tf.float32),
-            tf.constant(gumbel[None], tf.float32),
-            tf.constant([temperature], tf.float32),
-            tf.constant(forced[None], tf.int32),
+        self,
+        z: Float32Array,
+        *,
+        bias: Float32Array | None = None,
+        noise: Float32Array | None = None,
+        temperature: float = 1.0,
+        forced: NDArray[Any] | None = None,
+        controls: Float32Array | None = None,
+    ) -> NDArray[Any]:
+        """Return events (b, n_steps, k) of latents (b, latent_size), greedily unless `noise` is given.
+
+        Arguments as :meth:`MusicVae.decode`.
+        """
+        b, t = len(z), self.config.n_steps
+        nothing = np.zeros((b, t, self.model.n_odds), dtype=np.float32)
+        if forced is None:
+            free = -1 if self.model.event_dtype == "int32" else np.nan
+            forced = np.full((b, t, self.model.width), free)
+        events = self._decode(
+            tf.constant(z, tf.float32),
+            tf.constant(nothing if bias is None else bias, tf.float32),
+            tf.constant(nothing if noise is None else noise, tf.float32),
+            tf.fill((b,), tf.constant(temperature, tf.float32)),
+            tf.constant(forced, self.model.event_dtype),
+            None if controls is None else tf.constant(controls, tf.float32),
         )
-        return np.asarray(tokens[0].numpy(), dtype=np.int32)
+        return np.asarray(events.numpy())
 
 
 class CompiledTransformer:

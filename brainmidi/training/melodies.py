@@ -1,7 +1,9 @@
-"""Two-bar melodies for MusicVAE: windows of the corpora's tunes, tonic on C, one class a sixteenth."""
+"""Melodies of a few bars for MusicVAE: windows of the corpora's tunes, tonic on C, one class a sixteenth."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -18,10 +20,11 @@ BAR = Fraction(4)
 #: A window must have this many onsets and no longer silence or hold than a bar, else there is nothing to learn.
 MIN_ONSETS = 3
 MEAN_PITCH = 72
+_NEEDED = "with phrases of their own of {} bars in 4/4, 2/2 or 2/4"
 
 
-def windows(piece: Piece) -> list[NDArray[np.uint8]]:
-    """Return the piece's 2-bar phrases, one starting at every full bar, each 32 tokens.
+def windows(piece: Piece, n_bars: int = BARS) -> list[NDArray[np.uint8]]:
+    """Return the piece's phrases of `n_bars`, one starting at every full bar, each 16 tokens a bar.
 
     Tunes give their melody; chorales (several parts) their soprano, as written and twice as slow. The tonic is moved to
     C in the octave that brings the mean pitch nearest to C5 (72).
@@ -30,10 +33,10 @@ def windows(piece: Piece) -> list[NDArray[np.uint8]]:
     if stretch is None:
         return []
     factors = (stretch,) if len(piece.parts) == 1 else (stretch, stretch * 2)
-    return [window for factor in factors for window in _windows(piece, factor)]
+    return [window for factor in factors for window in _windows(piece, factor, n_bars)]
 
 
-def _windows(piece: Piece, factor: Fraction) -> list[NDArray[np.uint8]]:
+def _windows(piece: Piece, factor: Fraction, n_bars: int) -> list[NDArray[np.uint8]]:
     part = piece.parts[0]
     shift = _to_c(piece)
     notes = [
@@ -48,13 +51,13 @@ def _windows(piece: Piece, factor: Fraction) -> list[NDArray[np.uint8]]:
     end = max(note.end for note in notes) if notes else Fraction(0)
     found = []
     at = first
-    while at + BARS * BAR <= end:
+    while at + n_bars * BAR <= end:
         inside = tuple(
-            Note(note.start - at, min(note.end, at + BARS * BAR) - note.start, note.pitch)
+            Note(note.start - at, min(note.end, at + n_bars * BAR) - note.start, note.pitch)
             for note in notes
-            if at <= note.start < at + BARS * BAR
+            if at <= note.start < at + n_bars * BAR
         )
-        tokens = melody.encode(Phrase(inside, BARS * BAR)) if inside else None
+        tokens = melody.encode(Phrase(inside, n_bars * BAR)) if inside else None
         if tokens is not None and _worth_learning(tokens):
             found.append(tokens.astype(np.uint8))
         at += BAR
@@ -76,20 +79,61 @@ def _worth_learning(tokens: NDArray[np.int32]) -> bool:
     return bool(gaps.max() <= 16)
 
 
-def dataset(pieces: list[Piece]) -> dict[str, NDArray[np.uint8]]:
+@dataclass(frozen=True, slots=True)
+class MelodyExamples:
+    """Melodies of one split.
+
+    Parameters
+    ----------
+    tokens : ndarray of uint8, shape (n, 16 * n_bars)
+        Classes of :mod:`brainmidi.codec.melody`, one a sixteenth.
+    piece : ndarray of int32, shape (n,)
+        Index into `names`.
+    names : tuple of str
+        Pieces that the rows come from.
+    """
+
+    tokens: NDArray[np.uint8]
+    piece: NDArray[np.int32]
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+def dataset(pieces: Sequence[Piece], n_bars: int = BARS) -> dict[str, MelodyExamples]:
     """Return unique phrases by split.
+
+    Parameters
+    ----------
+    pieces : sequence of Piece
+        Those in other metres than 4/4, 2/2 and 2/4 give none.
+    n_bars : int
+        Length of a phrase.
 
     Returns
     -------
-    dict of str to ndarray of uint8, shape (n_phrases, 32)
+    dict of str to MelodyExamples
         ``"train"``, ``"validation"``, ``"test"``. Splits are by piece; a phrase of a held-out piece that also stands in
         a training piece (tunes share phrases) is taken out of the held-out split.
+
+    Raises
+    ------
+    ConfigError
+        If a split stays empty.
     """
-    rows: dict[str, list[NDArray[np.uint8]]] = {"train": [], "validation": [], "test": []}
+    rows: dict[str, dict[bytes, tuple[str, NDArray[np.uint8]]]] = {"train": {}, "validation": {}, "test": {}}
     for piece in pieces:
-        rows[piece.split].extend(windows(piece))
-    seen = {row.tobytes() for row in rows["train"]}
+        for row in windows(piece, n_bars):
+            rows[piece.split].setdefault(row.tobytes(), (piece.name, row))
     for name in ("validation", "test"):
-        rows[name] = [row for row in rows[name] if row.tobytes() not in seen]
-    need_pieces(rows, "with phrases of their own of two bars in 4/4, 2/2 or 2/4")
-    return {name: np.unique(np.stack(found), axis=0) for name, found in rows.items()}
+        rows[name] = {key: row for key, row in rows[name].items() if key not in rows["train"]}
+    need_pieces({name: list(found) for name, found in rows.items()}, _NEEDED.format(n_bars))
+    return {name: _examples(list(found.values())) for name, found in rows.items()}
+
+
+def _examples(rows: list[tuple[str, NDArray[np.uint8]]]) -> MelodyExamples:
+    names = tuple(dict.fromkeys(name for name, _ in rows))
+    number = {name: index for index, name in enumerate(names)}
+    piece = np.array([number[name] for name, _ in rows], dtype=np.int32)
+    return MelodyExamples(np.stack([row for _, row in rows]), piece, names)
