@@ -69,13 +69,13 @@ def import_one(
     """Import a MusicVAE that Magenta trained: every name and shape is checked, and nothing is unpickled."""
     from brainmidi.models.imports import import_checkpoint
 
-    with _progress() as report:
+    with progress_bars() as report:
         done = import_checkpoint(source, config, out, half=half, progress=report)
     typer.echo(f"{done.folder} written: {config}, {done.n_weights:,} weights")
 
 
 @contextmanager
-def _progress() -> Iterator[Report]:
+def progress_bars() -> Iterator[Report]:
     """Show what is downloaded as bars on stderr, if someone looks at it."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn

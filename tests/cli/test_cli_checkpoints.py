@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brainmidi.cli.checkpoints import progress_bars
 from brainmidi.cli.main import main
 from brainmidi.models import checkpoint, imports
 from brainmidi.models.configs import MAGENTA
@@ -85,6 +86,11 @@ def test_an_imported_model_is_written_and_listed(capsys, tmp_path):
     assert any(line.startswith("cat-mel_2bar_small ") and line.endswith(" shipped") for line in lines)
 
 
+@pytest.mark.parametrize("command", [(), ("list",), ("import",)])
+def test_every_command_explains_itself(capsys, command):
+    assert "Usage" in done(capsys, *command, "--help")
+
+
 def test_a_model_goes_where_out_says(capsys):
     write_model(Path("model"))
     assert done(capsys, "import", "model", "--config", CONFIG, "--half", "--out", "mine").startswith("mine written")
@@ -95,6 +101,18 @@ def test_a_damaged_checkpoint_is_listed_as_such(capsys, tmp_path):
     (tmp_path / "data" / "broken").mkdir(parents=True)
     (tmp_path / "data" / "broken" / "config.json").write_text("{")
     assert any(line.split()[:2] == ["broken", "damaged"] for line in done(capsys, "list").splitlines())
+
+
+@pytest.mark.parametrize("looked_at", [True, False])
+def test_a_download_is_shown_as_a_bar_where_someone_looks(capsys, monkeypatch, looked_at):
+    if looked_at:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+    with progress_bars() as report:
+        report("model.tar", 1_000_000, None)
+        report("model.tar", 1_000_000, 4_000_000)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert ("model.tar" in err, "1.0/4.0 MB" in err) == (looked_at, looked_at)
 
 
 def test_an_unknown_configuration(capsys):
