@@ -9,297 +9,24 @@ from __future__ import annotations
 import difflib
 import tomllib
 import typing
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from brainmidi.errors import ConfigError
-from brainmidi.types import DUO, PARTS
+from brainmidi.tables.mapping import EventTable, MapTable, RangeTable, default_events
+from brainmidi.tables.music import MidiTable, PartsTable, SessionTable
+from brainmidi.tables.signal import BaselineTable, ErpTable, SignalTable, SourceTable
+from brainmidi.tables.table import Table
+from brainmidi.types import PARTS
 
-#: Two numbers, low then high; TOML has lists where Python has tuples.
-Pair = Annotated[tuple[float, float], Field(strict=False)]
-Names = Annotated[tuple[str, ...], Field(strict=False)]
 
-
-class _Table(BaseModel):
-    """A table of ``session.toml``: unknown keys are errors, values keep their type, nothing changes after birth.
-
-    Every field's description says what is allowed; error lines quote it.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-def _rising(pair: tuple[float, float], low: float, high: float, what: str, *, equal: bool = False) -> None:
-    """Raise ValueError unless ``low <= pair[0] < pair[1] <= high`` (or ``<=`` where `equal`)."""
-    if not (low <= pair[0] <= pair[1] <= high and (equal or pair[0] < pair[1])):
-        raise ValueError(f"{what} must be [low, high] within {low:g}..{high:g} with low {'<=' if equal else '<'} high")
-
-
-class SessionTable(_Table):
-    """``[session]``: what is played, whatever the brain does."""
-
-    tempo_bpm: float = Field(96.0, ge=30, le=240, description="30..240 quarter notes a minute")
-    metre: str = Field("4/4", min_length=3, description='a bar of at most 4 beats, such as "4/4", "3/4" or "6/8"')
-    key: str = Field("D dorian", min_length=1, description='a tonic and a mode, such as "D dorian" or "Bb major"')
-    chords: str = Field("", description='one chord symbol a bar, such as "Dm7 G7 Cmaj7", or "" for the key\'s own')
-    bars: int | None = Field(None, ge=1, le=10_000, description="1..10000 bars, or left out to play until the end")
-    seed: int = Field(1, ge=0, le=2**63 - 1, description="a whole number of 0 or more")
-    lead_in_s: float = Field(3.0, ge=0, le=600, description="0..600 seconds of EEG before the first bar")
-    parts: Names = Field(DUO, description=f"a list of {', '.join(PARTS)}, of which {' and '.join(DUO)} always play")
-
-    @model_validator(mode="after")
-    def _known_parts(self) -> SessionTable:
-        if unknown := [part for part in self.parts if part not in PARTS]:
-            raise ValueError(f"{unknown[0]!r} is none of the parts {', '.join(PARTS)}")
-        if missing := [part for part in DUO if part not in self.parts]:
-            raise ValueError(f"{missing[0]} is missing from parts, {' and '.join(DUO)} always play")
-        if len(set(self.parts)) < len(self.parts):
-            raise ValueError(f"parts {', '.join(self.parts)} name one twice")
-        return self
-
-
-class SourceTable(_Table):
-    """``[source]``: where EEG comes from; all but `name` and `board` are BrainFlow's parameters, by their own names."""
-
-    name: str = Field("demo", min_length=1, description="a name that `brainmidi sources` lists")
-    serial_port: str = Field("", description='a serial port, such as "/dev/ttyUSB0" or "COM3"')
-    mac_address: str = Field("", description="a Bluetooth address")
-    ip_address: str = Field("", description="an IP address")
-    ip_address_aux: str = Field("", description="an IP address")
-    ip_address_anc: str = Field("", description="an IP address")
-    ip_port: int = Field(0, ge=0, le=65535, description="0..65535")
-    ip_port_aux: int = Field(0, ge=0, le=65535, description="0..65535")
-    ip_port_anc: int = Field(0, ge=0, le=65535, description="0..65535")
-    ip_protocol: int = Field(0, ge=0, le=2, description="0 (none), 1 (UDP) or 2 (TCP)")
-    other_info: str = Field("", description="text that the board's driver understands")
-    timeout: int = Field(0, ge=0, le=600, description="0..600 seconds, 0 for the driver's own")
-    serial_number: str = Field("", description="the device's serial number or name")
-    file: str = Field("", description="a path, for playback boards")
-    file_aux: str = Field("", description="a path, for playback boards")
-    file_anc: str = Field("", description="a path, for playback boards")
-    master_board: str = Field("", description="the name of the board whose data is replayed, for playback boards")
-    board: str = Field("", description="the name of the board that made a BrainFlow csv, where it fits several")
-
-    def options(self) -> dict[str, str | int]:
-        """Return the connection parameters that differ from BrainFlow's defaults."""
-        changed = self.model_dump(exclude_defaults=True)
-        for ours in ("name", "board"):
-            changed.pop(ours, None)
-        return changed
-
-
-def _bands() -> dict[str, tuple[float, float]]:
-    return {"delta": (1.0, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 13.0), "beta": (13.0, 30.0), "gamma": (30.0, 45.0)}
-
-
-class SignalTable(_Table):
-    """``[signal]``: filters, reference and the windows that band power is measured in."""
-
-    high_pass_hz: float = Field(0.3, gt=0, le=10, description="above 0, at most 10 Hz")
-    low_pass_hz: float = Field(45.0, ge=10, le=250, description="10..250 Hz, below half the sampling rate")
-    reference: Literal["auto", "average", "none"] | Names = Field(
-        "auto", description='"auto", "average", "none", or a list of channel names such as ["TP9", "TP10"]'
-    )
-    line: Literal["auto", "none", 50, 60] = Field("auto", description='"auto", 50, 60 or "none"')
-    window_s: float = Field(2.0, ge=1, le=10, description="1..10 seconds")
-    min_good: float = Field(
-        0.6, gt=0, le=1, description="above 0, at most 1: the share of good samples a channel needs"
-    )
-    amplitude_uv: float = Field(
-        200.0, gt=0, description="above 0 uV: a larger magnitude after filtering is an artifact"
-    )
-    bands: dict[str, Pair] = Field(default_factory=_bands, description="[low, high] in Hz")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> SignalTable:
-        for name, band in self.bands.items():
-            _rising(band, 0.1, 250, f"band {name}")
-        if self.high_pass_hz >= self.low_pass_hz:
-            raise ValueError("high_pass_hz must lie below low_pass_hz")
-        return self
-
-
-class ErpTable(_Table):
-    """``[erp]``: which markers are targets, and how their epochs are averaged."""
-
-    target: Names = Field(("target", "2"), description='a list of marker labels, such as ["target"]')
-    nontarget: Names = Field(("nontarget", "1"), description='a list of marker labels, such as ["nontarget"]')
-    epoch_s: Pair = Field((-0.2, 0.8), description="[low, high] in seconds around the marker")
-    response_s: Pair = Field((0.25, 0.5), description="[low, high] in seconds after the marker")
-    average_n: int = Field(12, ge=2, le=1000, description="2..1000 targets, and at least min_n")
-    min_n: int = Field(4, ge=2, le=1000, description="2..1000 targets")
-    channels: Names = Field((), description="a list of channel names; [] chooses by the montage")
-    polarity: Literal["either", "positive", "negative"] = Field(
-        "either", description='"either", "positive" or "negative"'
-    )
-    reject_uv: float = Field(150.0, gt=0, description="above 0 uV: an epoch that spans more is left out")
-    latency_s: float = Field(0.0, ge=-1, le=1, description="-1..1 seconds by which the device stamps its markers late")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> ErpTable:
-        _rising(self.epoch_s, -2, 3, "epoch_s")
-        _rising(self.response_s, 0, self.epoch_s[1], "response_s")
-        if self.epoch_s[0] >= 0:
-            raise ValueError("epoch_s must begin before 0, for the epoch's own baseline")
-        if self.average_n < self.min_n:
-            raise ValueError("average_n must not be less than min_n")
-        if both := set(self.target) & set(self.nontarget):
-            raise ValueError(f"marker {min(both)!r} is both target and nontarget; keep it in one list")
-        return self
-
-
-class BaselineTable(_Table):
-    """``[baseline]``: what rest looks like; at most one of the three, and the shipped demo profile where none is."""
-
-    seconds: float = Field(0.0, ge=0, le=600, description="0..600 seconds of rest at the start, 0 for none")
-    recording: str = Field("", description="the path of a recording made at rest")
-    profile: str = Field("", description="the path of a profile that --save-baseline wrote")
-
-    @model_validator(mode="after")
-    def _one(self) -> BaselineTable:
-        if sum(map(bool, (self.seconds, self.recording, self.profile))) > 1:
-            raise ValueError("give one of seconds, recording and profile, not several")
-        return self
-
-
-class KnobTable(_Table):
-    """``[map.<knob>]``: the feature that turns a knob, in robust z against the baseline."""
-
-    feature: str = Field("none", min_length=1, description='a feature such as "alpha" or "alpha.occipital", or "none"')
-    invert: bool = Field(False, description="true or false")
-    low: float = Field(-2.0, ge=-20, lt=0, description="-20..0 z (0 itself not allowed), where the knob stands near 0")
-    high: float = Field(2.0, gt=0, le=20, description="0..20 z (0 itself not allowed), where the knob stands near 1")
-
-
-with warnings.catch_warnings():
-    # pydantic warns that the knob `register` hides ABCMeta.register, which no table of ours has a use for
-    warnings.filterwarnings("ignore", message='Field name "register"')
-
-    class MapTable(_Table):
-        """``[map]``: one time constant, and a table for each knob; a knob whose feature is "none" rests at 0.5."""
-
-        time_constant_s: float = Field(1.5, ge=0, le=60, description="0..60 seconds")
-        latent_mix: KnobTable = KnobTable(feature="alpha.posterior", invert=True, low=-4.0, high=4.0)
-        temperature: KnobTable = KnobTable(feature="engagement", low=-4.0, high=4.0)
-        density: KnobTable = KnobTable(feature="engagement", low=-4.0, high=4.0)
-        velocity: KnobTable = KnobTable(feature="beta", low=-3.0, high=3.0)
-        tempo: KnobTable = KnobTable(feature="alpha.posterior", invert=True, low=-5.0, high=5.0)
-        register: KnobTable = KnobTable(feature="gamma", low=-4.0, high=4.0)
-
-        def knobs(self) -> dict[str, KnobTable]:
-            """Return the knobs that a feature turns."""
-            tables = {name: getattr(self, name) for name in type(self).model_fields if name != "time_constant_s"}
-            return {name: table for name, table in tables.items() if table.feature != "none"}
-
-
-class EventTable(_Table):
-    """``[on.<name>]``: what happens when a feature crosses its threshold."""
-
-    feature: str = Field(min_length=1, description='a feature such as "erp.target"')
-    threshold: float = Field(description="a number in the feature's own unit")
-    action: Literal["next-anchor", "none"] = Field("next-anchor", description='"next-anchor" or "none"')
-    refractory_s: float = Field(4.0, ge=0, le=600, description="0..600 seconds before it may happen again")
-    hysteresis: float = Field(0.1, ge=0, description="0 or more: how far below the threshold it arms again")
-
-
-def _events() -> dict[str, EventTable]:
-    return {"erp": EventTable(feature="erp.target.confidence", threshold=0.99, hysteresis=0.15)}
-
-
-class RangeTable(_Table):
-    """``[range]``: what a knob's 0 and 1 mean in the music."""
-
-    temperature: Pair = Field((0.6, 1.2), description="[low, high] within 0.1..2.0")
-    tempo_percent: float = Field(8.0, ge=0, le=50, description="0..50 per cent faster or slower than tempo_bpm")
-    velocity: Annotated[tuple[int, int], Field(strict=False)] = Field(
-        (50, 105), description="[low, high] within 1..127"
-    )
-    register_semitones: int = Field(7, ge=0, le=24, description="0..24 semitones up or down")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> RangeTable:
-        _rising(self.temperature, 0.1, 2.0, "temperature", equal=True)
-        _rising(self.velocity, 1, 127, "velocity", equal=True)
-        return self
-
-
-_PITCH = "27..102, 60 being middle C"
-
-
-class PartTable(_Table):
-    """``[parts.<part>]``: a part's MIDI channel and the pitches that it keeps to."""
-
-    channel: int = Field(ge=1, le=16, description="1..16")
-    # The models know 21..108 and compose in C, up to six semitones away from where the music sounds.
-    low: int | None = Field(None, ge=27, le=102, description=_PITCH)
-    high: int = Field(ge=27, le=102, description=_PITCH)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> PartTable:
-        if self.low is not None and self.high - self.low < 12:
-            raise ValueError("high must lie an octave (12) or more above low, so that every key has all its notes")
-        return self
-
-
-class DrumsTable(_Table):
-    """``[parts.drums]``: the drums' MIDI channel, and how freely they are played."""
-
-    channel: int = Field(10, ge=1, le=16, description="1..16, 10 in General MIDI")
-    groove: float = Field(1.0, ge=0, le=1, description="0..1, 0 being exactly on the grid")
-
-
-class PartsTable(_Table):
-    """``[parts]``: every part that may play."""
-
-    melody: PartTable = PartTable(channel=1, low=60, high=88)
-    accompaniment: PartTable = PartTable(channel=2, high=67)
-    bass: PartTable = PartTable(channel=3, low=28, high=55)
-    drums: DrumsTable = DrumsTable()
-
-
-_CC = "0..119, a controller's number"
-
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", message='Field name "register"')  # as for [map]
-
-    class CcTable(_Table):
-        """``[midi.cc]``: the controller that a knob is sent out as, besides what it does to the music."""
-
-        latent_mix: int | None = Field(None, ge=0, le=119, description=_CC)
-        temperature: int | None = Field(None, ge=0, le=119, description=_CC)
-        density: int | None = Field(None, ge=0, le=119, description=_CC)
-        velocity: int | None = Field(None, ge=0, le=119, description=_CC)
-        tempo: int | None = Field(None, ge=0, le=119, description=_CC)
-        register: int | None = Field(None, ge=0, le=119, description=_CC)
-
-        @model_validator(mode="after")
-        def _apart(self) -> CcTable:
-            numbers = list(self.model_dump(exclude_none=True).values())
-            if len(set(numbers)) < len(numbers):
-                raise ValueError("two knobs share a controller; give each its own number")
-            return self
-
-
-class MidiTable(_Table):
-    """``[midi]``: where the notes go, and which knobs go with them."""
-
-    port: str = Field("", description='part of the name of an existing port, or "" for the virtual port brainmidi:out')
-    cc_channel: int = Field(16, ge=1, le=16, description="1..16")
-    cc: CcTable = CcTable()
-
-    def controllers(self) -> dict[str, tuple[int, int]]:
-        """Return MIDI channel and controller number of every knob that is sent out."""
-        return {knob: (self.cc_channel, number) for knob, number in self.cc.model_dump(exclude_none=True).items()}
-
-
-class SessionConfig(_Table):
+class SessionConfig(Table):
     """All of ``session.toml``, with defaults where the file is silent."""
 
     session: SessionTable = SessionTable()
@@ -308,7 +35,7 @@ class SessionConfig(_Table):
     erp: ErpTable = ErpTable()
     baseline: BaselineTable = BaselineTable()
     map: MapTable = MapTable()
-    on: dict[str, EventTable] = Field(default_factory=_events, description="a table of events")
+    on: dict[str, EventTable] = Field(default_factory=default_events, description="a table of events")
     range: RangeTable = RangeTable()
     parts: PartsTable = PartsTable()
     midi: MidiTable = MidiTable()

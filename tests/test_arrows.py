@@ -21,13 +21,14 @@ MAY_IMPORT = {
     "__main__": {"cli"},
     "errors": set(),
     "types": {"errors"},
-    "config": EVERYONE,
+    "tables": EVERYONE,
+    "config": EVERYONE | {"tables"},
     "session": EVERYONE | {"music"} | SIGNAL_ROOMS,
     **dict.fromkeys(ROOMS, EVERYONE),
     "drivers": EVERYONE | ROOMS | {"session", "config", ""},
     "training": EVERYONE | ROOMS | {"session", "config", "drivers", "evaluate", ""},  # a recipe measures what it made
     "evaluate": EVERYONE | ROOMS | {"session", "config", "drivers", "training", ""},
-    "cli": EVERYONE | ROOMS | {"session", "config", "drivers", "training", "evaluate", ""},
+    "cli": EVERYONE | ROOMS | {"session", "config", "tables", "drivers", "training", "evaluate", ""},
 }
 #: The only places where each third-party library may be imported.
 LIBRARIES = {
@@ -51,7 +52,7 @@ LIBRARIES = {
     "jack": {"midi"},
     "music21": {"notation", "training", "evaluate"},
     "verovio": {"notation"},
-    "pydantic": {"config"},
+    "pydantic": {"config", "tables"},
     "pydantic_core": {"config"},
     "pychord": {"music", "training", "evaluate"},
     "typer": {"cli"},

@@ -149,7 +149,8 @@ def read_config(config: Path | None, given: Mapping[str, Any]) -> SessionConfig:
     ConfigError
         As :func:`brainmidi.config.load_config`; and where two baselines are asked for.
     """
-    from brainmidi.config import Override, SourceTable, load_config
+    from brainmidi.config import Override, load_config
+    from brainmidi.tables.signal import SourceTable
 
     overrides: list[Override] = []
     rests = [name for name in given if name.startswith("baseline") and given[name] is not None]

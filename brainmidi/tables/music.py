@@ -1,0 +1,102 @@
+"""What is played, by whom, and where it goes."""
+
+from __future__ import annotations
+
+import warnings
+
+from pydantic import Field, model_validator
+
+from brainmidi.tables.table import Names, Table
+from brainmidi.types import DUO, PARTS
+
+
+class SessionTable(Table):
+    """``[session]``: what is played, whatever the brain does."""
+
+    tempo_bpm: float = Field(96.0, ge=30, le=240, description="30..240 quarter notes a minute")
+    metre: str = Field("4/4", min_length=3, description='a bar of at most 4 beats, such as "4/4", "3/4" or "6/8"')
+    key: str = Field("D dorian", min_length=1, description='a tonic and a mode, such as "D dorian" or "Bb major"')
+    chords: str = Field("", description='one chord symbol a bar, such as "Dm7 G7 Cmaj7", or "" for the key\'s own')
+    bars: int | None = Field(None, ge=1, le=10_000, description="1..10000 bars, or left out to play until the end")
+    seed: int = Field(1, ge=0, le=2**63 - 1, description="a whole number of 0 or more")
+    lead_in_s: float = Field(3.0, ge=0, le=600, description="0..600 seconds of EEG before the first bar")
+    parts: Names = Field(DUO, description=f"a list of {', '.join(PARTS)}, of which {' and '.join(DUO)} always play")
+
+    @model_validator(mode="after")
+    def _known_parts(self) -> SessionTable:
+        if unknown := [part for part in self.parts if part not in PARTS]:
+            raise ValueError(f"{unknown[0]!r} is none of the parts {', '.join(PARTS)}")
+        if missing := [part for part in DUO if part not in self.parts]:
+            raise ValueError(f"{missing[0]} is missing from parts, {' and '.join(DUO)} always play")
+        if len(set(self.parts)) < len(self.parts):
+            raise ValueError(f"parts {', '.join(self.parts)} name one twice")
+        return self
+
+
+_PITCH = "27..102, 60 being middle C"
+
+
+class PartTable(Table):
+    """``[parts.<part>]``: a part's MIDI channel and the pitches that it keeps to."""
+
+    channel: int = Field(ge=1, le=16, description="1..16")
+    # The models know 21..108 and compose in C, up to six semitones away from where the music sounds.
+    low: int | None = Field(None, ge=27, le=102, description=_PITCH)
+    high: int = Field(ge=27, le=102, description=_PITCH)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PartTable:
+        if self.low is not None and self.high - self.low < 12:
+            raise ValueError("high must lie an octave (12) or more above low, so that every key has all its notes")
+        return self
+
+
+class DrumsTable(Table):
+    """``[parts.drums]``: the drums' MIDI channel, and how freely they are played."""
+
+    channel: int = Field(10, ge=1, le=16, description="1..16, 10 in General MIDI")
+    groove: float = Field(1.0, ge=0, le=1, description="0..1, 0 being exactly on the grid")
+
+
+class PartsTable(Table):
+    """``[parts]``: every part that may play."""
+
+    melody: PartTable = PartTable(channel=1, low=60, high=88)
+    accompaniment: PartTable = PartTable(channel=2, high=67)
+    bass: PartTable = PartTable(channel=3, low=28, high=55)
+    drums: DrumsTable = DrumsTable()
+
+
+_CC = "0..119, a controller's number"
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message='Field name "register"')  # as for [map]
+
+    class CcTable(Table):
+        """``[midi.cc]``: the controller that a knob is sent out as, besides what it does to the music."""
+
+        latent_mix: int | None = Field(None, ge=0, le=119, description=_CC)
+        temperature: int | None = Field(None, ge=0, le=119, description=_CC)
+        density: int | None = Field(None, ge=0, le=119, description=_CC)
+        velocity: int | None = Field(None, ge=0, le=119, description=_CC)
+        tempo: int | None = Field(None, ge=0, le=119, description=_CC)
+        register: int | None = Field(None, ge=0, le=119, description=_CC)
+
+        @model_validator(mode="after")
+        def _apart(self) -> CcTable:
+            numbers = list(self.model_dump(exclude_none=True).values())
+            if len(set(numbers)) < len(numbers):
+                raise ValueError("two knobs share a controller; give each its own number")
+            return self
+
+
+class MidiTable(Table):
+    """``[midi]``: where the notes go, and which knobs go with them."""
+
+    port: str = Field("", description='part of the name of an existing port, or "" for the virtual port brainmidi:out')
+    cc_channel: int = Field(16, ge=1, le=16, description="1..16")
+    cc: CcTable = CcTable()
+
+    def controllers(self) -> dict[str, tuple[int, int]]:
+        """Return MIDI channel and controller number of every knob that is sent out."""
+        return {knob: (self.cc_channel, number) for knob, number in self.cc.model_dump(exclude_none=True).items()}
