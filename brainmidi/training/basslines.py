@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainmidi.codec import chords, melody
-from brainmidi.training.chordtrack import SLOT, Notes, chord_track
+from brainmidi.training.chordtrack import SLOT, chord_track
 from brainmidi.training.corpora import Piece, need_pieces
 from brainmidi.training.melodies import BAR, BARS, STRETCH
 from brainmidi.training.sametune import splits
@@ -27,6 +26,9 @@ MIN_CHORDED = 0.75
 #: The octave is chosen that brings the mean pitch nearest to A2.
 MEAN_PITCH = 45
 
+#: Notes as (start, length, pitch), in beats.
+Voice = Sequence[tuple[Fraction, Fraction, int]]
+#: Tokens and chord classes.
 Row = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
@@ -75,57 +77,50 @@ def windows(piece: Piece, *, slow: bool = True) -> list[Row]:
     # Times are counted from where slots fall on the first full bar's line, whatever the pickup.
     zero = lines[1] + (lines[0] - lines[1]) // SLOT * SLOT
     bars = {line - zero for line in (*lines, lines[-1] + BAR)}
-    parts = [
-        [(start * stretch - zero, length * stretch, pitch) for start, length, pitch in part] for part in piece.parts
-    ]
+    scale, offset = float(stretch), float(zero)
+    heard = [[(float(s) * scale - offset, float(d) * scale, p) for s, d, p in part] for part in piece.parts]
     downbeats = frozenset(int(line / SLOT) for line in bars)
-    track = chord_track(parts, int(max(bars) / SLOT), downbeats, piece.tonic, piece.mode)
+    track = chord_track(heard, int(max(bars) / SLOT), downbeats, piece.tonic, piece.mode)
     track = chords.transpose(track, -piece.tonic)
-    bass = _to_c(_lowest(parts[-1]), piece.tonic)
-    found = _cut(bass, track, bars, 1)
-    return found + _cut(bass, track, bars, 2) if slow else found
+    bass = [(s * stretch - zero, d * stretch, p + _to_c(piece)) for s, d, p in piece.parts[-1]]
+    return [row for slower in ((1, 2) if slow else (1,)) for row in _cut(bass, track, bars, slower)]
 
 
-def _lowest(part: Notes) -> Notes:
-    """Return the part as one voice: of the notes that fall on one step the lowest."""
-    kept: dict[int, tuple[Fraction, Fraction, int]] = {}
-    for note in part:
-        step = int((note[0] / melody.STEP + Fraction(1, 2)) // 1)
-        if step not in kept or note[2] < kept[step][2]:
-            kept[step] = note
-    return [kept[step] for step in sorted(kept)]
+def _to_c(piece: Piece) -> int:
+    pitches = [pitch for _, _, pitch in piece.parts[-1]]
+    return -piece.tonic + 12 * round((MEAN_PITCH - sum(pitches) / len(pitches) + piece.tonic) / 12)
 
 
-def _to_c(bass: Notes, tonic: int) -> Notes:
-    mean = sum(pitch for _, _, pitch in bass) / len(bass)
-    shift = -tonic + 12 * round((MEAN_PITCH - mean + tonic) / 12)
-    return [
-        (start, length, pitch + shift)
-        for start, length, pitch in bass
-        if melody.MIN_PITCH <= pitch + shift <= melody.MAX_PITCH
-    ]
-
-
-def _cut(bass: Notes, track: NDArray[np.int32], bars: set[Fraction], slower: int) -> list[Row]:
+def _cut(bass: Voice, track: NDArray[np.int32], bars: set[Fraction], slower: int) -> list[Row]:
     """Return the windows of the bass, `slower` times as slow; `bars` are bar lines and the end."""
+    line = _encoded([(start * slower, length * slower, pitch) for start, length, pitch in bass], len(track) * slower)
+    # A slower bar begins at the middle of a bar as well. Where bars have another length, no window begins.
     bar = BAR / slower
-    # A slower bar begins at the middle of a bar as well. Where bars have another length, none begins.
-    onsets = [start for start, _, _ in bass]
-    lines = bars | {line + half * bar for line in bars for half in range(slower) if line + BAR in bars}
+    begins = bars | {at + half * bar for at in bars for half in range(slower) if at + BAR in bars}
     found = []
-    for at in sorted(lines):
-        length = BARS * bar
-        if at + bar not in lines or at + length not in lines:
+    for at in sorted(begins):
+        step = at * slower / melody.STEP
+        if step.denominator != 1 or not {at + n * bar for n in range(1, BARS + 1)} <= begins:
             continue
-        notes = tuple(
-            Note((start - at) * slower, (min(start + duration, at + length) - start) * slower, pitch)
-            for start, duration, pitch in bass[bisect_left(onsets, at) : bisect_left(onsets, at + length)]
-        )
-        slots = track[int(at / SLOT) : int((at + length) / SLOT)]
-        tokens = melody.encode(Phrase(notes, BARS * BAR)).astype(np.uint8)
+        tokens = line[int(step) : int(step) + N_STEPS].copy()
+        # What sounds on from before is not part of the phrase, and so neither is its end.
+        tokens[: int(np.argmax(tokens >= melody.FIRST_PITCH_CLASS))] = melody.NO_EVENT
+        slots = track[int(at / SLOT) : int((at + BARS * bar) / SLOT)]
         if _worth_learning(tokens, slots):
             found.append((tokens, np.repeat(slots, N_STEPS // len(slots)).astype(np.uint8)))
     return found
+
+
+def _encoded(bass: Voice, n_slots: int) -> NDArray[np.uint8]:
+    """Return the tokens of the bass as one voice: of the notes that fall on one step the lowest stays."""
+    length = n_slots * SLOT
+    lowest: dict[int, Note] = {}
+    for start, duration, pitch in bass:
+        step = int((start / melody.STEP + Fraction(1, 2)) // 1)
+        playable = 0 <= start < length and melody.MIN_PITCH <= pitch <= melody.MAX_PITCH
+        if playable and (step not in lowest or pitch < lowest[step].pitch):
+            lowest[step] = Note(start, min(duration, length - start), pitch)
+    return melody.encode(Phrase(tuple(lowest.values()), length)).astype(np.uint8)
 
 
 def _worth_learning(tokens: NDArray[np.uint8], slots: NDArray[np.int32]) -> bool:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from brainmidi.codec import chords
 
 #: Notes as (start, length, pitch), in beats.
-Notes = Sequence[tuple[Fraction, Fraction, int]]
+Notes = Sequence[tuple[float, float, int]]
 
 SLOT = Fraction(1, 2)
 #: Scale degrees in semitones; a mode with a minor third has both its sevenths, as the dominant needs the leading note.
@@ -74,10 +74,11 @@ def _sounding(parts: Sequence[Notes], n_slots: int) -> tuple[NDArray[np.float64]
     """Return how long each pitch class sounds in each slot, (n_slots, 12), and each slot's lowest pitch (128: none)."""
     weights = np.zeros((n_slots, 12))
     lowest = np.full(n_slots, 128)
+    per_beat = float(1 / SLOT)
     for part in parts:
         for start, length, pitch in part:
-            # Floats are exact where it counts: at the slots' borders.
-            begin, end = float(start / SLOT), float((start + length) / SLOT)
+            # Rounded, so that a note that begins at a slot's border is not heard in the slot before.
+            begin, end = round(start * per_beat, 6), round((start + length) * per_beat, 6)
             for slot in range(max(0, math.floor(begin)), min(n_slots, math.ceil(end))):
                 weights[slot, pitch % 12] += min(end, slot + 1) - max(begin, slot)
                 lowest[slot] = min(lowest[slot], pitch)

@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 from brainmidi.errors import ConfigError
@@ -206,6 +207,12 @@ def from_json(line: str) -> Piece:
         row["metre"],
         row["tonic"],
         row["mode"],
-        tuple(Fraction(b) for b in row["bars"]),
-        tuple(tuple((Fraction(s), Fraction(d), p) for s, d, p in part) for part in row["parts"]),
+        tuple(_beats(b) for b in row["bars"]),
+        tuple(tuple((_beats(s), _beats(d), p) for s, d, p in part) for part in row["parts"]),
     )
+
+
+@lru_cache(maxsize=1 << 16)
+def _beats(text: str) -> Fraction:
+    """Return beats from text; pieces begin and last alike, so that most have been read before."""
+    return Fraction(text)
