@@ -144,7 +144,7 @@ def session_setup(
     key = Key.parse(session.key)
     given = {"melody": anchors, "bass": bass_anchors, "drums": drum_anchors}
     playing = {
-        part: shipped_anchors(part) if own is None else own for part, own in given.items() if part in session.parts
+        part: _shipped_anchors(part) if own is None else own for part, own in given.items() if part in session.parts
     }
     return SessionSetup(
         key=key,
@@ -175,19 +175,10 @@ def part_ranges(config: SessionConfig) -> dict[str, PartRange]:
     return ranges
 
 
-def shipped_anchors(part: str) -> tuple[Anchor, ...]:
-    """Return the anchors that ship with the model of a latent part.
-
-    Raises
-    ------
-    ConfigError
-        If no model of that part ships.
-    """
+def _shipped_anchors(part: str) -> tuple[Anchor, ...]:
     from brainmidi.drivers.voices import load_anchors
 
-    if part != "melody":
-        raise ConfigError(f"no model of the {part} ships, leave {part} out of [session] parts and --parts")
-    return load_anchors()
+    return load_anchors(part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ class _Stage:
     ) -> Take:
         """Play one take on `player`."""
         from brainmidi.drivers import assemble
-        from brainmidi.drivers.offline import make_session, prepare, shipped_voices
+        from brainmidi.drivers.offline import make_session, prepare
         from brainmidi.drivers.performance import Performance
         from brainmidi.drivers.take import TakeKeeper
 
@@ -132,7 +132,6 @@ class _Stage:
             self.on_ready(player.info)
         # A player without real-time priority needs a core that no model takes from it.
         threads = None if virtual or player.info.realtime else 1
-        load = partial(shipped_voices, threads) if self.voices is None else self.voices
         keeper = TakeKeeper(
             self.files,
             metre=str(setup.metre),
@@ -142,7 +141,7 @@ class _Stage:
             autosave=not virtual,
         )
         with keeper:
-            make = partial(make_session, setup, self.config.session.parts, load)
+            make = partial(make_session, setup, self.config.session.parts, self.voices, threads)
             take = Performance(signal, make, player, clock, keeper, virtual=virtual, since_s=since_s).run()
         if self.save_baseline is not None and signal.chain.baseline is not None:
             signal.chain.baseline.save(self.save_baseline)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from brainmidi.acquire.pump import Pump
@@ -25,21 +26,31 @@ from brainmidi.types import Bar, Chunk, Source
 VoiceLoader = Callable[[], Voices]
 
 
-def shipped_voices(threads: int | None = None) -> Voices:
-    """Load the shipped models, to run on `threads` cores; on as many as TensorFlow likes by default."""
-    from brainmidi.drivers.voices import load_voices
+def make_session(
+    setup: SessionSetup, parts: Collection[str], load: VoiceLoader | None = None, threads: int | None = None
+) -> Session:
+    """Return the session of `parts` with their voices.
 
-    return Voices(*load_voices(threads=threads))
-
-
-def make_session(setup: SessionSetup, parts: Collection[str], load: VoiceLoader) -> Session:
-    """Return the session of `parts`, with the voices that `load` makes; those of other parts keep silent.
+    Parameters
+    ----------
+    setup : SessionSetup
+        What is settled.
+    parts : collection of str
+        Those that play; the voices of others keep silent.
+    load : callable, optional
+        Makes the voices; the shipped models by default.
+    threads : int, optional
+        Cores for the shipped models; as many as TensorFlow likes by default.
 
     Raises
     ------
     ModelError
         If a part has no voice.
     """
+    if load is None:
+        from brainmidi.drivers.voices import load_voices
+
+        load = partial(load_voices, parts, threads=threads)
     voices = Voices(*load())
     for part in parts:
         if getattr(voices, part) is None:
@@ -84,7 +95,7 @@ def score(
     *,
     on_bar: OnBar | None = None,
     save_baseline: Path | None = None,
-    voices: VoiceLoader = shipped_voices,
+    voices: VoiceLoader | None = None,
     anchors: tuple[Anchor, ...] | None = None,
     bass_anchors: tuple[Anchor, ...] | None = None,
     drum_anchors: tuple[Anchor, ...] | None = None,
@@ -103,8 +114,8 @@ def score(
         Told of every bar.
     save_baseline : Path or None
         Where the baseline goes.
-    voices : callable
-        Makes the voices of ``[session] parts``.
+    voices : callable or None
+        Makes the voices of ``[session] parts``; the shipped ones by default.
     anchors, bass_anchors, drum_anchors : tuple of Anchor or None
         Of the melody, and of bass and drums where they play; the shipped ones by default.
 

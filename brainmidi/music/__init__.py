@@ -1,1 +1,1 @@
-"""Harmony, metre and the two parts that play together."""
+"""Harmony, metre, form and the parts that play together."""

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 from drivers_takes import make_keeper, make_session, make_signal, offline, virtual
-from fakes import ANCHORS, FakeAccompaniment, FakeMelody, FakeSource
+from fakes import ANCHORS, BASS_ANCHORS, DRUM_ANCHORS, FakeAccompaniment, FakeBass, FakeDrums, FakeMelody, FakeSource
 
 from brainmidi.config import parse_config
 from brainmidi.drivers.live import improvise
@@ -17,6 +17,8 @@ from brainmidi.midi.clock import VirtualClock
 from brainmidi.midi.files import read_events
 from brainmidi.midi.local import LocalPlayer
 from brainmidi.midi.ports import RecordingOutput
+from brainmidi.music.voices import Voices
+from brainmidi.types import PARTS
 
 
 class SlowMelody(FakeMelody):
@@ -184,6 +186,24 @@ def test_a_session_file_says_which_knobs_go_out(tmp_path):
     improvise(config, files, virtual=True, voices=lambda: (FakeMelody(), FakeAccompaniment()), anchors=ANCHORS)
     controls = {event.data[:2] for event in read_events(tmp_path / "a.mid") if event.data[0] & 0xF0 == 0xB0}
     assert controls == {(0xB4, 21)}
+
+
+def test_a_session_file_says_who_plays_on_which_channel(tmp_path):
+    parts = {"bass": {"channel": 4}, "drums": {"groove": 0.0}}
+    config = parse_config({"session": {"bars": 2, "parts": list(PARTS)}, "parts": parts})
+    take = improvise(
+        config,
+        TakeFiles(tmp_path / "a.mid"),
+        virtual=True,
+        voices=lambda: Voices(FakeMelody(), FakeAccompaniment(), FakeBass(), FakeDrums()),
+        anchors=ANCHORS,
+        bass_anchors=BASS_ANCHORS,
+        drum_anchors=DRUM_ANCHORS,
+    )
+    assert {bar.parts for bar in take.bars} == {PARTS}
+    events = read_events(tmp_path / "a.mid")
+    assert {event.data[0] & 15 for event in events} == {0, 1, 3, 9}
+    assert all(event.beat * 4 == int(event.beat * 4) for event in events if event.data[0] == 0x99)
 
 
 def test_no_knob_is_handed_over_where_none_is_sent(tmp_path, monkeypatch):
