@@ -26,14 +26,25 @@ Collections = Annotated[
 
 @evaluate_app.command("musicvae")
 def musicvae(
-    checkpoint: Checkpoint = "cat-mel_2bar_small",
-    collections: Collections = ["ryan", "oneill", "aird", "bach"],  # noqa: B006 (typer copies it)
+    checkpoint: Checkpoint = "hier-mel_2bar",
+    collections: Annotated[
+        list[str], typer.Option("--collection", metavar="NAME", help="What it was trained on, if not the usual.")
+    ] = [],  # noqa: B006 (typer copies it)
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder of MIDI files that it was trained on.")
+    ] = None,
     cache: Cache = Path("cache"),
+    likelihood: Annotated[bool, typer.Option(help="Score melodies between others with the Music Transformer.")] = True,
 ) -> None:
-    """Measure how well a MusicVAE gives back melodies that it has never seen, beside floors."""
+    """Measure a MusicVAE on phrases that it has never seen: what comes back, what lies between, what it makes up."""
+    folder = _known(checkpoint)
     from brainmidi.evaluate import musicvae as figures
+    from brainmidi.evaluate.transformer import melody_likelihood
 
-    _print(figures.evaluate(_known(checkpoint), cache=cache, collections=tuple(collections)))
+    score = melody_likelihood("music-transformer_chorales") if likelihood else None
+    report = figures.evaluate(folder, cache=cache, collections=tuple(collections), data=data, log_likelihood=score)
+    for section, lines in figures.shown(report.figures):
+        typer.echo(f"{section}\n" + "\n".join(f"  {what:<34} {value}" for what, value in lines))
 
 
 @evaluate_app.command("transformer")

@@ -51,6 +51,11 @@ class _Walk:
         return latent.slerp(calm, active, mix)
 
 
+def _mean(posterior: tuple[Float32Array, Float32Array]) -> Float32Array:
+    """Return the mean, shape (latent_size,), of the one phrase that was encoded."""
+    return np.asarray(posterior[0][0], dtype=np.float32)
+
+
 def _line(
     model: LatentModel,
     z: Float32Array,
@@ -116,8 +121,7 @@ class LatentMelody(_Walk):
 
     def encode(self, phrase: Phrase) -> Float32Array:
         """Return the latent mean, shape (latent_size,), of an eight-beat phrase."""
-        mu, _ = self._model.encode(melody_codec.encode(phrase)[None, :, None])
-        return mu[0]
+        return _mean(self._model.encode(melody_codec.encode(phrase)[None, :, None]))
 
     def decode(
         self,
@@ -145,8 +149,7 @@ class LatentBass(_Walk):
 
     def encode(self, phrase: Phrase, chords: Sequence[Tones]) -> Float32Array:
         """Return the latent mean, shape (latent_size,), of an eight-beat phrase over 32 steps of chords."""
-        mu, _ = self._model.encode(melody_codec.encode(phrase)[None, :, None], _controls(chords))
-        return mu[0]
+        return _mean(self._model.encode(melody_codec.encode(phrase)[None, :, None], _controls(chords)))
 
     def decode(
         self,
@@ -184,8 +187,7 @@ class LatentDrums(_Walk):
 
     def encode(self, phrase: Phrase) -> Float32Array:
         """Return the latent mean, shape (latent_size,), of an eight-beat phrase."""
-        mu, _ = self._patterns.encode(drum_codec.encode(phrase)[None, :, None])
-        return mu[0]
+        return _mean(self._patterns.encode(drum_codec.encode(phrase)[None, :, None]))
 
     def decode(
         self,

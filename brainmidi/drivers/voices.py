@@ -23,7 +23,7 @@ CHECKPOINTS: dict[str, tuple[str, ...]] = {
     "melody": ("hier-mel_2bar",),
     "accompaniment": ("music-transformer_chorales",),
     "bass": ("hier-bass_2bar_chords",),
-    "drums": ("hier-drums_2bar", "groovae_2bar_humanize"),
+    "drums": ("hier-drums_2bar", "hier-groove_2bar_humanize"),
 }
 ANCHORS_FILE = "anchors.json"
 

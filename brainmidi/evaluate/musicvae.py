@@ -1,85 +1,310 @@
-"""How well a MusicVAE gives back melodies that it has never seen."""
+"""How good a MusicVAE is: what it gives back, what lies between phrases, what can be moved, what it makes up.
+
+Everything is measured on the test split, which is by piece, with the very code that plays.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
-from keras import ops
 from numpy.typing import NDArray
 
-from brainmidi.codec.melody import FIRST_PITCH_CLASS
-from brainmidi.models.checkpoint import find_checkpoint, put_weights, read_sizes, read_weights
-from brainmidi.models.musicvae import MusicVae, MusicVaeConfig
-from brainmidi.training import melodies
-from brainmidi.training.corpora import load_pieces
+from brainmidi.codec import groove, melody
+from brainmidi.evaluate import latent, statistics
+from brainmidi.models.attribute_vectors import AttributeVectors
+from brainmidi.models.checkpoint import find_checkpoint, read_config
+from brainmidi.training.cards import rounded
+from brainmidi.training.material import Material, Source, feed, load
 
-#: Accuracy on 2-bar melodies in Roberts et al. 2018, table 1 (trained on 1.5 million MIDI files, of many kinds).
-PAPER = {"teacher_forced": 0.986, "sampled": 0.951}
+if TYPE_CHECKING:
+    from brainmidi.models.compiled import CompiledMusicVae
+
+#: Accuracy teacher-forced and sampled in Roberts et al. 2018, table 1 (trained on 1.5 million MIDI files).
+PAPER = {"melody": (0.986, 0.951), "drums": (0.979, 0.917)}
 BATCH = 256
+#: Phrases that accuracies, and those that samples from the prior, are counted over.
+PHRASES, SAMPLES = 2048, 2048
+#: Pairs whose ways another model scores.
+SCORED = 64
+#: Training phrases that attribute vectors are learned from.
+LEARNED_FROM = 12_000
+#: C major, as a class of chords and as pitch classes.
+TONIC = 1
+MAJOR = (0, 2, 4, 5, 7, 9, 11)
+
+Figures = dict[str, dict[str, Any]]
 
 
-def load_model(folder: Path) -> MusicVae:
-    """Return the Keras model of a checkpoint, on whichever back end Keras runs."""
-    model = MusicVae(read_sizes(folder, "musicvae", MusicVaeConfig.from_json))
-    put_weights(model, read_weights(folder))
-    return model
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Figures by section, and the attribute vectors that were learned on the way (None for drums and grooves)."""
+
+    figures: Figures
+    vectors: AttributeVectors | None = None
 
 
-def evaluate(checkpoint: str | Path, *, cache: Path, collections: tuple[str, ...], limit: int = 1024) -> dict[str, Any]:
-    """Measure a checkpoint on the test split, which is by piece.
+def evaluate(
+    checkpoint: str | Path,
+    *,
+    cache: Path,
+    collections: tuple[str, ...] = (),
+    data: Path | None = None,
+    log_likelihood: latent.LogLikelihood | None = None,
+) -> Report:
+    """Measure a checkpoint.
 
     Parameters
     ----------
     checkpoint : str or Path
         Name of a shipped checkpoint, or a folder.
     cache : Path
-        Where the corpora were read to.
+        Where what was read is kept.
     collections : tuple of str
-        Those that the model was trained on.
-    limit : int
-        Most phrases to measure on, evenly spread over the split.
+        Those that the model was trained on; the default ones of its part if empty.
+    data : Path, optional
+        The folder that it was trained on.
+    log_likelihood : callable, optional
+        Another model's nats an event of melodies, which interpolations are scored with.
 
     Returns
     -------
-    dict
-        Accuracies over all sixteenths: ``teacher_forced`` (given the true past), ``greedy`` and ``sampled``
-        (temperature 1) from z alone; ``greedy_onsets`` over the sixteenths that begin a note; and beside them
-        ``floor_hold`` (always "no event") and ``floor_other`` (another test phrase in place of the right one).
+    Report
+        Sections: ``"reconstruction"`` for every model; of one-voice lines ``"interpolation"``, ``"attributes"``,
+        ``"cross-talk"`` and ``"prior"`` too; of all but grooves ``"verbatim"``.
     """
-    model = load_model(find_checkpoint(checkpoint))
-    test = melodies.dataset(load_pieces(collections, cache))["test"].astype(np.int32)
-    test = test[np.linspace(0, len(test) - 1, min(limit, len(test))).astype(int)]
+    folder = find_checkpoint(checkpoint)
+    name = str(read_config(folder, "musicvae")["name"])
+    from brainmidi.models.compiled import CompiledMusicVae
+
+    model = CompiledMusicVae(folder)
+    source = load(name, cache=cache, collections=collections, data=data)
+    test, train = spread(source.splits["test"], PHRASES), source.splits["train"]
+    arrays = feed(name, model.config)
+    if source.part == "groove":
+        return Report({"reconstruction": grooves(model, arrays(test))})
+    figures: Figures = {"reconstruction": reconstruction(model, arrays(test), source.part)}
+    line = Line(model, arrays)
+    vectors = None
+    if source.part in ("melody", "bass"):
+        between = interpolation(line, test, log_likelihood)
+        table = latent.attribute_table(
+            line.encode, line.decode, spread(train, LEARNED_FROM).events.astype(np.int64), test.events.astype(np.int64)
+        )
+        figures |= {"interpolation": between, **attributes(table), "prior": prior(line, test)}
+        vectors = table.vectors
+    figures["verbatim"] = verbatim(line, source)
+    return Report(figures, vectors)
+
+
+def spread(rows: Material, most: int) -> Material:
+    """Return at most so many phrases, evenly spread."""
+    return rows.take(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.intp))
+
+
+def reconstruction(model: CompiledMusicVae, inputs: tuple[NDArray[Any], ...], part: str) -> dict[str, Any]:
+    """Return how much of held-out phrases comes back, as shares of all steps.
+
+    ``teacher_forced`` is given the true past, ``greedy`` and ``sampled`` (temperature 1) the latent mean alone;
+    ``greedy_onsets`` counts the steps on which something begins, ``greedy_phrases`` whole phrases. ``floor_nothing`` is
+    what always answering "no event" scores, ``floor_other`` what another held-out phrase scores.
+    """
     rng = np.random.default_rng(0)
     right: dict[str, list[NDArray[np.bool_]]] = {"teacher_forced": [], "greedy": [], "sampled": []}
-    for start in range(0, len(test), BATCH):
-        rows = test[start : start + BATCH]
-        mu, _ = model.encode(ops.convert_to_tensor(rows))
-        logits = model.teacher_forced(mu, ops.convert_to_tensor(rows), ops.zeros(()))
-        right["teacher_forced"].append(_numpy(ops.argmax(logits, axis=-1)) == rows)
-        shape = (*rows.shape, model.config.n_classes)
-        for name, noise in (("greedy", np.zeros(shape)), ("sampled", rng.gumbel(size=shape))):
-            decoded = model.decode(
-                mu,
-                ops.zeros(shape),
-                ops.convert_to_tensor(noise.astype(np.float32)),
-                ops.ones((len(rows),)),
-                ops.full(rows.shape, -1, dtype="int32"),
-            )
-            right[name].append(_numpy(decoded) == rows)
-    onsets = test >= FIRST_PITCH_CLASS
+    bits = []
+    for batch in batches(inputs):
+        events, targets, *controls = batch
+        mu, sigma = model.encode(events, *controls)
+        bits.append(0.5 * (mu**2 + sigma**2 - 2.0 * np.log(sigma + 1e-8) - 1.0).sum(axis=1) / np.log(2.0))
+        raw = model.teacher_forced(mu, targets, *controls)
+        right["teacher_forced"].append(np.asarray(model.model.right(targets, raw)))
+        noise = rng.gumbel(size=(*targets.shape[:2], model.model.n_odds)).astype(np.float32)
+        for name, chance in (("greedy", None), ("sampled", noise)):
+            decoded = model.decode(mu, noise=chance, controls=controls[0] if controls else None)
+            right[name].append((decoded == targets).all(axis=-1))
+    targets = inputs[1]
     greedy = np.concatenate(right["greedy"])
-    return {
-        **{name: float(np.mean(np.concatenate(rows))) for name, rows in right.items()},
-        "greedy_onsets": float(greedy[onsets].mean()),
-        "floor_hold": float(np.mean(test == 0)),
-        "floor_other": float(np.mean(test == np.roll(test, len(test) // 2, axis=0))),
-        "phrases": len(test),
-        "backend": keras.backend.backend(),
+    begins = targets[..., 0] >= (1 if part == "drums" else melody.FIRST_PITCH_CLASS)
+    figures: dict[str, Any] = {name: float(np.concatenate(rows).mean()) for name, rows in right.items()}
+    if part in PAPER:
+        figures |= {"paper_teacher_forced": PAPER[part][0], "paper_sampled": PAPER[part][1]}
+    return figures | {
+        "greedy_onsets": float(greedy[begins].mean()),
+        "greedy_phrases": float(greedy.all(axis=1).mean()),
+        "kl_bits": float(np.concatenate(bits).mean()),
+        "floor_nothing": float((targets == 0).all(axis=-1).mean()),
+        "floor_other": float((targets == np.roll(targets, len(targets) // 2, axis=0)).all(axis=-1).mean()),
+        "phrases": len(targets),
     }
 
 
-def _numpy(tensor: Any) -> NDArray[np.int32]:
-    return np.asarray(ops.convert_to_numpy(tensor), dtype=np.int32)
+def grooves(model: CompiledMusicVae, inputs: tuple[NDArray[Any], ...]) -> dict[str, Any]:
+    """Return how well velocities and timing of held-out grooves are foreseen from their hits alone.
+
+    Errors are mean absolute ones over the hits; the floors answer each drum's mean. An offset of 1 is half a sixteenth,
+    62.5 ms at 120 beats a minute.
+    """
+    played = []
+    for events, targets in batches(inputs):
+        mu, _ = model.encode(events)
+        forced = np.full(targets.shape, np.nan, dtype=np.float32)
+        forced[..., groove.HITS] = targets[..., groove.HITS]
+        played.append(model.decode(mu, forced=forced))
+    made, truth = np.concatenate(played), inputs[1]
+    hits = truth[..., groove.HITS] > 0.5
+    figures: dict[str, Any] = {}
+    for name, columns in (("velocity", groove.VELOCITIES), ("offset", groove.OFFSETS)):
+        mine, right = made[..., columns], truth[..., columns]
+        mean = (right * hits).sum(axis=(0, 1)) / np.maximum(hits.sum(axis=(0, 1)), 1)
+        figures[f"{name}_error"] = float(np.abs(mine - right)[hits].mean())
+        figures[f"{name}_error_floor"] = float(np.abs(mean - right)[hits].mean())
+        figures[f"{name}_correlation"] = float(np.corrcoef(mine[hits], right[hits])[0, 1])
+    return figures | {"hits": int(hits.sum()), "phrases": len(truth)}
+
+
+class Line:
+    """A model as two functions over whole batches of token rows, as :mod:`brainmidi.evaluate.latent` asks for them.
+
+    Where the model wants chords, all of a phrase is under the tonic's.
+
+    Parameters
+    ----------
+    model : CompiledMusicVae
+    arrays : callable
+        From phrases to the model's inputs.
+    """
+
+    def __init__(self, model: CompiledMusicVae, arrays: Callable[[Material], tuple[NDArray[Any], ...]]) -> None:
+        self.model, self.arrays = model, arrays
+
+    def encode(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Return latent means (n, latent_size) of rows (n, t)."""
+        found = [self.model.encode(*inputs)[0] for inputs in batches(self._inputs(rows))]
+        return np.concatenate(found)
+
+    def _inputs(self, rows: NDArray[np.integer]) -> tuple[NDArray[Any], ...]:
+        under = np.full(rows.shape, TONIC, dtype=np.uint8) if self.model.config.control_depth else None
+        inputs = self.arrays(Material(rows, under, np.zeros(len(rows), dtype=np.int32), ()))
+        return (inputs[0], *inputs[2:])
+
+    def decode(
+        self, z: NDArray[np.float32], *, noise: bool = False, in_key: bool = False, seed: int = 0
+    ) -> NDArray[np.int64]:
+        """Return rows (n, t): the likeliest tokens, or with `noise` samples; `in_key` allows the tones of C major."""
+        config, model = self.model.config, self.model
+        rng = np.random.default_rng(seed)
+        bias = np.zeros((config.n_steps, model.model.n_odds), dtype=np.float32)
+        if in_key:
+            pitch_class = (np.arange(melody.N_CLASSES) - melody.FIRST_PITCH_CLASS + melody.MIN_PITCH) % 12
+            bias[:, (np.arange(melody.N_CLASSES) >= 2) & ~np.isin(pitch_class, MAJOR)] = -1e9
+        rows = []
+        for (part,) in batches((np.asarray(z, dtype=np.float32),)):
+            shape = (len(part), *bias.shape)
+            chance = rng.gumbel(size=shape).astype(np.float32) if noise else None
+            controls = None
+            if config.control_depth:
+                controls = np.zeros((*shape[:2], config.control_depth), dtype=np.float32)
+                controls[..., TONIC] = 1.0
+            events = model.decode(part, bias=np.broadcast_to(bias, shape), noise=chance, controls=controls)
+            rows.append(events[..., 0])
+        return np.concatenate(rows).astype(np.int64)
+
+
+def batches(inputs: tuple[NDArray[Any], ...]) -> list[tuple[NDArray[Any], ...]]:
+    """Return the arrays in batches; a last one that is short is a shape of its own."""
+    return [tuple(array[at : at + BATCH] for array in inputs) for at in range(0, len(inputs[0]), BATCH)]
+
+
+def interpolation(line: Line, test: Material, log_likelihood: latent.LogLikelihood | None) -> dict[str, Any]:
+    """Return how evenly the way between held-out phrases leads from one to the other, and whether it stays in key.
+
+    In key means: in a scale that both ends lie in; and, between ends in C major, decoded under that scale, as a session
+    does. Likelihoods are another model's, in nats an event.
+    """
+    rows = test.events.astype(np.int64)
+    way = latent.interpolation(line.encode, line.decode, rows)
+    held = latent.interpolation(line.encode, lambda z: line.decode(z, in_key=True), rows[_diatonic(rows)])
+    figures: dict[str, Any] = {
+        "spearman": way.spearman,
+        "spearman_of_pairs": way.spearman_of_pairs,
+        "steps_in_key": way.in_key,
+        "steps_in_key_under_the_scale": held.in_key,
+        "pairs": len(way.latent_rows),
+        "pairs_in_key": way.pairs_in_key,
+    }
+    if log_likelihood is not None:
+        few = latent.interpolation(line.encode, line.decode, rows, n_pairs=SCORED, log_likelihood=log_likelihood)
+        between, mixed = few.log_likelihood, few.crossfade_log_likelihood
+        if between is not None and mixed is not None:
+            figures |= {
+                "log_likelihood_of_the_ends": float(mixed[[0, -1]].mean()),
+                "log_likelihood_between": float(between[1:-1].mean()),
+                "log_likelihood_of_a_crossfade": float(mixed[1:-1].mean()),
+            }
+    return figures
+
+
+def attributes(table: latent.AttributeTable) -> Figures:
+    """Return what each attribute vector moves, and the cross-talk: how far it moves the others."""
+    names = table.vectors.names
+    return {
+        "attributes": {
+            name: f"Spearman {table.spearman[k]:.3f}, gain {table.gain[k]:.2f}" for k, name in enumerate(names)
+        },
+        "cross-talk": {
+            name: ", ".join(f"{other} {table.cross_talk[k, j]:+.2f}" for j, other in enumerate(names) if j != k)
+            for k, name in enumerate(names)
+        },
+    }
+
+
+def prior(line: Line, test: Material) -> dict[str, Any]:
+    """Return how far histograms of samples from the prior overlap those of the test phrases."""
+    size = line.model.config.latent_size
+    found = latent.prior_overlap(lambda z: line.decode(z, noise=True), test.events.astype(np.int64), size, n=SAMPLES)
+    return {
+        f"{name.replace(' ', '_')}_{against}": value
+        for name, overlaps in found.items()
+        for against, value in overlaps.items()
+    }
+
+
+def _diatonic(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    pitch_class = (rows - melody.FIRST_PITCH_CLASS + melody.MIN_PITCH) % 12
+    return np.asarray((np.isin(pitch_class, MAJOR) | (rows < melody.FIRST_PITCH_CLASS)).all(axis=1))
+
+
+def verbatim(line: Line, source: Source) -> dict[str, Any]:
+    """Return the longest match of samples from the prior with the training phrases, and, beside it, of test phrases."""
+    z = np.random.default_rng(1).standard_normal((SAMPLES, line.model.config.latent_size)).astype(np.float32)
+    sampled = line.decode(z, noise=True)
+    train, test = source.splits["train"].events, source.splits["test"].events[:SAMPLES]
+    if source.part == "drums":
+        known = {row.tobytes() for row in train.astype(np.int64)}
+        bars = {bar.tobytes() for row in train.astype(np.int64) for bar in np.split(row, 2)}
+        return {
+            f"{kind}_{what}": float(np.mean([piece.tobytes() in where for row in rows for piece in np.split(row, n)]))
+            for kind, rows in (("samples", sampled), ("test_phrases", test.astype(np.int64)))
+            for what, where, n in (("that_are_training_phrases", known, 1), ("bars_that_are_training_bars", bars, 2))
+        }
+    figures: dict[str, Any] = {}
+    for kind, rows in (("samples", sampled), ("test_phrases", test)):
+        match = statistics.longest_match(rows.astype(np.int64), train.astype(np.int64))
+        figures |= {
+            f"{kind}_longest_notes": int(match.notes.max()),
+            f"{kind}_longest_beats": float(match.beats.max()),
+            f"{kind}_median_beats": float(np.median(match.beats)),
+            f"{kind}_wholly_in_training": float(match.whole.mean()),
+        }
+    return figures
+
+
+def shown(figures: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the figures as sections of (what, value) lines, rounded for people."""
+    return [
+        (section, [(name.replace("_", " "), rounded(value)) for name, value in lines.items()])
+        for section, lines in figures.items()
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from brainmidi.codec import performance
+from brainmidi.codec import melody, performance
 from brainmidi.models.checkpoint import find_checkpoint, put_weights, read_sizes, read_weights
 from brainmidi.models.transformer import MusicTransformer, TransformerConfig
 from brainmidi.training.corpora import load_pieces
 from brainmidi.training.performances import held_out, performances
 
-BATCH = 8
+BATCH, LIKELIHOOD_BATCH = 8, 128
 
 
 def load_model(folder: Path) -> MusicTransformer:
@@ -46,9 +47,7 @@ def evaluate(checkpoint: str | Path, *, cache: Path, collections: tuple[str, ...
         batch = rows[start : start + BATCH]
         logits = np.asarray(ops.convert_to_numpy(model(ops.convert_to_tensor(batch[:, :-1]))), dtype=np.float64)
         known = batch[:, 1:] != performance.PAD
-        peak = logits.max(axis=-1, keepdims=True)
-        log_shares = logits - peak - np.log(np.exp(logits - peak).sum(axis=-1, keepdims=True))
-        losses.append(-np.take_along_axis(log_shares, batch[:, 1:, None], axis=-1)[..., 0][known])
+        losses.append(_losses(logits, batch[:, 1:])[known])
         hits.append((logits.argmax(axis=-1) == batch[:, 1:])[known])
     unigram, bigram = floors(train, rows)
     return {
@@ -59,6 +58,33 @@ def evaluate(checkpoint: str | Path, *, cache: Path, collections: tuple[str, ...
         "events": int(sum(len(part) for part in losses)),
         "backend": keras.backend.backend(),
     }
+
+
+def melody_likelihood(checkpoint: str | Path) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
+    """Return a function from melodies, token rows (n, 32) of the melody codec, to the nats an event (n,) of each."""
+    model = load_model(find_checkpoint(checkpoint))
+
+    def score(rows: NDArray[Any]) -> NDArray[np.float64]:
+        played = [performance.encode(melody.decode(row)) for row in rows]
+        found = np.empty(len(rows))
+        for start in range(0, len(rows), LIKELIHOOD_BATCH):
+            part = played[start : start + LIKELIHOOD_BATCH]
+            batch = np.full((len(part), max(len(tokens) for tokens in part) + 1), performance.PAD, dtype=np.int32)
+            for n, tokens in enumerate(part):
+                batch[n, 1 : 1 + len(tokens)] = tokens
+            logits = np.asarray(ops.convert_to_numpy(model(ops.convert_to_tensor(batch[:, :-1]))), dtype=np.float64)
+            losses = np.where(batch[:, 1:] != performance.PAD, _losses(logits, batch[:, 1:]), 0.0)
+            found[start : start + len(part)] = -losses.sum(axis=1) / [max(len(tokens), 1) for tokens in part]
+        return found
+
+    return score
+
+
+def _losses(logits: NDArray[np.float64], targets: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Return the negative log-likelihood of every event."""
+    peak = logits.max(axis=-1, keepdims=True)
+    log_shares = logits - peak - np.log(np.exp(logits - peak).sum(axis=-1, keepdims=True))
+    return np.asarray(-np.take_along_axis(log_shares, targets[..., None], axis=-1)[..., 0])
 
 
 def floors(train: list[NDArray[np.int32]], rows: NDArray[np.int32]) -> tuple[float, float]:

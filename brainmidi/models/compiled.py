@@ -86,6 +86,7 @@ class CompiledMusicVae:
         put_weights(self.model, read_weights(folder))
         self._encode = tf.function(self.model.encode, reduce_retracing=False)
         self._decode = tf.function(self.model.decode, reduce_retracing=False, jit_compile=True)
+        self._forced = tf.function(self.model.teacher_forced, reduce_retracing=False, jit_compile=True)
 
     def encode(
         self, events: NDArray[Any], controls: Float32Array | None = None, lengths: IntArray | None = None
@@ -96,6 +97,14 @@ class CompiledMusicVae:
         given += [None if lengths is None else tf.constant(lengths, tf.int32)]
         mu, sigma = self._encode(*given)
         return mu.numpy(), sigma.numpy()
+
+    def teacher_forced(
+        self, z: Float32Array, targets: NDArray[Any], controls: Float32Array | None = None
+    ) -> Float32Array:
+        """Return raw outputs (b, n_steps, n), each step given the true event before it; as in :class:`MusicVae`."""
+        given = None if controls is None else tf.constant(controls, tf.float32)
+        raw = self._forced(tf.constant(z, tf.float32), tf.constant(targets, self.model.event_dtype), given)
+        return np.asarray(raw.numpy())
 
     def decode(
         self,

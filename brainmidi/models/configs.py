@@ -54,8 +54,6 @@ class MusicVaeConfig:
     sampling_rate : float
         k of the inverse sigmoid ``k / (k + exp(s / k))`` by which training feeds the decoder its own samples (Bengio
         et al. 2015); 0 for never.
-    keep : float
-        Share of an LSTM layer's inputs that training keeps.
     """
 
     n_steps: int = 32
@@ -76,7 +74,6 @@ class MusicVaeConfig:
     beta_rate: float = 0.0
     free_bits: float = 0.0
     sampling_rate: float = 0.0
-    keep: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``config.json``."""
@@ -89,7 +86,6 @@ class MusicVaeConfig:
 
 
 _MELODY = MusicVaeConfig(max_beta=0.2, beta_rate=0.99999, sampling_rate=1000.0)
-_BIG: dict[str, Any] = {"latent_size": 512, "encoder_units": (2048,), "decoder_units": (2048, 2048, 2048)}
 _DRUMS = MusicVaeConfig(input_depth=10, outputs=(512,), free_bits=48.0, max_beta=0.2, sampling_rate=1000.0)
 _NADE = replace(_DRUMS, outputs=(9,), events="nade", nade_units=128, encoder_units=(1024,), decoder_units=(512, 512))
 _LONG = MusicVaeConfig(
@@ -101,9 +97,7 @@ _LONG = MusicVaeConfig(
     free_bits=256.0,
     max_beta=0.2,
 )
-_TRIO: dict[str, Any] = {"input_depth": 692, "outputs": (90, 90, 512)}
-_FLAT: dict[str, Any] = {"decoder_units": (2048, 2048, 2048), "decoder_levels": ()}
-_HIER: dict[str, Any] = {"encoder_units": (1024,), "encoder_levels": (16, 16)}
+_TRIO = replace(_LONG, input_depth=692, outputs=(90, 90, 512), split_outputs=True)
 _PERFORMANCE = MusicVaeConfig(
     n_steps=512,
     input_depth=490,
@@ -116,8 +110,21 @@ _PERFORMANCE = MusicVaeConfig(
     end_class=489,
 )
 _PERFORMANCE_BIG = replace(_PERFORMANCE, encoder_units=(2048,), decoder_units=(1024, 1024, 1024))
-_GROOVE = MusicVaeConfig(input_depth=27, outputs=(27,), events="groove", free_bits=48.0, max_beta=0.2, keep=0.3)
+_GROOVE = MusicVaeConfig(input_depth=27, outputs=(27,), events="groove", free_bits=48.0, max_beta=0.2)
 CHORD_DEPTH = 49
+
+
+def _big(config: MusicVaeConfig, **others: Any) -> MusicVaeConfig:
+    return replace(config, latent_size=512, encoder_units=(2048,), decoder_units=(2048, 2048, 2048), **others)
+
+
+def _flat(config: MusicVaeConfig, **others: Any) -> MusicVaeConfig:
+    return replace(config, decoder_units=(2048, 2048, 2048), decoder_levels=(), split_outputs=False, **others)
+
+
+def _read_in_bars(config: MusicVaeConfig) -> MusicVaeConfig:
+    return replace(config, encoder_units=(1024,), encoder_levels=(16, 16))
+
 
 # Ours: hierarchies of quarter notes, small enough to be trained on two cores.
 _OURS = MusicVaeConfig(
@@ -135,20 +142,20 @@ _OURS = MusicVaeConfig(
 #: Magenta's configurations, by Magenta's names.
 MAGENTA: dict[str, MusicVaeConfig] = {
     "cat-mel_2bar_small": _MELODY,
-    "cat-mel_2bar_big": replace(_MELODY, **_BIG, max_beta=0.5),
+    "cat-mel_2bar_big": _big(_MELODY, max_beta=0.5),
     "cat-mel_2bar_med_chords": MusicVaeConfig(
         encoder_units=(1024,), decoder_units=(512, 512, 512), control_depth=CHORD_DEPTH
     ),
     "cat-drums_2bar_small": _DRUMS,
-    "cat-drums_2bar_big": replace(_DRUMS, **_BIG),
+    "cat-drums_2bar_big": _big(_DRUMS),
     "nade-drums_2bar_reduced": _NADE,
     "nade-drums_2bar_full": replace(_NADE, input_depth=62, outputs=(61,)),
-    "flat-mel_16bar": replace(_LONG, **_FLAT),
+    "flat-mel_16bar": _flat(_LONG),
     "hierdec-mel_16bar": _LONG,
-    "hier-mel_16bar": replace(_LONG, **_HIER),
-    "flat-trio_16bar": replace(_LONG, **_TRIO, **_FLAT, free_bits=0.0, max_beta=1.0),
-    "hierdec-trio_16bar": replace(_LONG, **_TRIO, split_outputs=True),
-    "hier-trio_16bar": replace(_LONG, **_TRIO, **_HIER, split_outputs=True),
+    "hier-mel_16bar": _read_in_bars(_LONG),
+    "flat-trio_16bar": _flat(_TRIO, free_bits=0.0, max_beta=1.0),
+    "hierdec-trio_16bar": _TRIO,
+    "hier-trio_16bar": _read_in_bars(_TRIO),
     "hier-multiperf_vel_1bar_med": _PERFORMANCE,
     "hier-multiperf_vel_1bar_big": _PERFORMANCE_BIG,
     "hier-multiperf_vel_1bar_med_chords": replace(_PERFORMANCE, control_depth=CHORD_DEPTH),
@@ -167,4 +174,5 @@ CONFIGS: dict[str, MusicVaeConfig] = {
     "hier-mel_2bar": _OURS,
     "hier-bass_2bar_chords": replace(_OURS, control_depth=CHORD_DEPTH),
     "hier-drums_2bar": replace(_OURS, input_depth=10, outputs=(512,)),
+    "hier-groove_2bar_humanize": replace(_OURS, input_depth=27, outputs=(27,), events="groove"),
 }

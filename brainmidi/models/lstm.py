@@ -71,15 +71,15 @@ class Lstm(keras.layers.Layer):
         """
         zeros = ops.zeros((ops.shape(gates)[0], self.units), dtype=gates.dtype)
 
-        def step(state: State, xs: tuple[Tensor, ...]) -> tuple[State, State]:
+        def step(state: State, xs: list[Tensor]) -> tuple[State, State]:
             new = self.step(xs[0], *state)
             if mask is not None:
                 new = (ops.where(xs[1], new[0], state[0]), ops.where(xs[1], new[1], state[1]))
             return new, new
 
-        rows = (ops.transpose(gates, (1, 0, 2)),)
+        rows = [ops.transpose(gates, (1, 0, 2))]
         if mask is not None:
-            rows = (*rows, ops.transpose(mask)[..., None])
+            rows.append(ops.transpose(mask)[..., None])
         (last, _), (outputs, _) = ops.scan(step, (zeros, zeros), rows, reverse=backward)
         return ops.transpose(outputs, (1, 0, 2)), last
 

@@ -1,41 +1,67 @@
-"""Choose the phrases between which a session's melody moves: calm and active corners, from the training tunes.
+"""Choose the phrases between which a session's parts move: calm and active corners, from the training phrases.
 
-A corner must be one that the model knows (it gives the phrase back), lie in C major without accidentals (so that it can
-be moved to any mode by scale degree), begin and end on a tone of the tonic chord, sing, and be sparse or busy enough.
-Among those, corners far apart in latent space are taken, so that every anchor sounds like a place of its own.
+A corner must be one that the model knows (it gives the phrase back) and be sparse or busy enough. That of a melody or
+bass lies in C major without accidentals (so that it can be moved to any mode by scale degree), begins and ends on a tone
+of the tonic chord, and sings; drums mark the downbeats with the kick and have a backbeat. Among those, corners far apart
+in latent space are taken, so that every anchor sounds like a place of its own.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from keras import ops
 from numpy.typing import NDArray
 
-from brainmidi.codec import melody
+from brainmidi.codec import chords, drums, melody
 from brainmidi.errors import ModelError
-from brainmidi.models.musicvae import MusicVae
-from brainmidi.training.corpora import Piece
-from brainmidi.training.melodies import windows
+from brainmidi.training.material import Material, Source, feed
+from brainmidi.types import Phrase
+
+if TYPE_CHECKING:
+    from brainmidi.models.compiled import CompiledMusicVae
 
 MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
 TRIAD = np.array([0, 4, 7])
-#: Onsets in two bars of a calm and of an active corner.
-CALM_ONSETS = range(5, 9)
-ACTIVE_ONSETS = range(14, 22)
-#: Mean MIDI pitch of a corner: comfortable for a singing lead.
-MEAN_PITCH = (65.0, 77.0)
-#: A line that sings: mostly steps and thirds, no leap beyond an octave, and at most this many onsets off the eighths.
-MEAN_INTERVAL = 3.2
-LARGEST_INTERVAL = 12
-OFF_EIGHTHS = 2
 BATCH = 256
 #: Corners are chosen from this many phrases that the model gives back best, and those that come back as well.
-BEST_KNOWN = 80
+BEST_KNOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """What makes a line a corner.
+
+    Parameters
+    ----------
+    calm, active : range
+        Onsets in two bars.
+    mean_pitch : tuple of two floats
+        Where a line lies, MIDI pitch.
+    mean_interval, largest_interval : float
+        Semitones: mostly steps and thirds for a melody, wider for a bass.
+    off_eighths : int
+        Most onsets off the eighths.
+    """
+
+    calm: range
+    active: range
+    mean_pitch: tuple[float, float]
+    mean_interval: float
+    largest_interval: int
+    off_eighths: int
+
+
+TASTES = {
+    "melody": Taste(range(5, 9), range(14, 22), (65.0, 77.0), 3.2, 12, 2),
+    "bass": Taste(range(3, 9), range(10, 19), (34.0, 48.0), 5.5, 12, 2),
+}
+#: Hits in two bars of a calm and of an active drum pattern.
+CALM_HITS, ACTIVE_HITS = range(14, 27), range(42, 66)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +74,42 @@ class Corner:
     given_back: float
 
 
-def choose(model: MusicVae, pieces: list[Piece], n_anchors: int) -> list[tuple[Corner, Corner]]:
+def choose(model: CompiledMusicVae, name: str, source: Source, n_anchors: int) -> list[tuple[Corner, Corner]]:
     """Return `n_anchors` pairs of a calm and an active corner.
+
+    Parameters
+    ----------
+    model : CompiledMusicVae
+        Of configuration `name`.
+    source : Source
+        Its data; corners come of the training split.
+    n_anchors : int
+        Pairs.
 
     Raises
     ------
     ModelError
-        If the pieces have too few phrases to choose from.
+        If the phrases are too few to choose from.
     """
-    phrases = [(piece.name, row) for piece in pieces for row in windows(piece)]
+    train = source.splits["train"]
+    if source.part == "drums":
+        fits: tuple[Fits, Fits] = (lambda row: _beat(row, CALM_HITS), lambda row: _beat(row, ACTIVE_HITS))
+    else:
+        taste = TASTES[source.part]
+        fits = (lambda row: _line(row, taste.calm, taste), lambda row: _line(row, taste.active, taste))
     sides = []
-    for onsets in (CALM_ONSETS, ACTIVE_ONSETS):
-        found = {row.tobytes(): (name, row) for name, row in phrases if _fits(row, onsets)}
-        corners = sorted(_corners(model, list(found.values())), key=lambda corner: -corner.given_back)
-        if len(corners) < BEST_KNOWN:
+    for fit in fits:
+        _, first = np.unique(train.events, axis=0, return_index=True)
+        rows = np.array([n for n in sorted(first) if fit(train.events[n]) and _in_c(train, n)], dtype=np.intp)
+        corners = sorted(_corners(model, name, train.take(rows)), key=lambda corner: -corner.given_back)
+        if len(corners) < n_anchors:
             raise ModelError(
-                f"{len(corners)} phrases are fit to be corners, {BEST_KNOWN} are needed; read more collections"
+                f"{len(corners)} phrases are fit to be corners, {n_anchors} are needed; read more collections"
             )
-        worst = corners[BEST_KNOWN - 1].given_back
+        worst = corners[min(BEST_KNOWN, len(corners)) - 1].given_back
         sides.append(_far_apart([corner for corner in corners if corner.given_back >= worst], n_anchors))
     calm, active = sides
-    # Partners lie close to each other: the way between them is then one melody growing busier, not two.
+    # Partners lie close to each other: the way between them is then one line growing busier, not two.
     pairs = []
     for corner in calm:
         partner = min(active, key=lambda other: float(np.linalg.norm(other.mu - corner.mu)))
@@ -77,7 +118,10 @@ def choose(model: MusicVae, pieces: list[Piece], n_anchors: int) -> list[tuple[C
     return pairs
 
 
-def _fits(tokens: NDArray[np.uint8], onsets: range) -> bool:
+Fits = Callable[[NDArray[Any]], bool]
+
+
+def _line(tokens: NDArray[Any], onsets: range, taste: Taste) -> bool:
     steps = np.flatnonzero(tokens >= melody.FIRST_PITCH_CLASS)
     if len(steps) not in onsets or steps[0] != 0 or 16 not in steps:
         return False
@@ -85,29 +129,51 @@ def _fits(tokens: NDArray[np.uint8], onsets: range) -> bool:
     return bool(
         np.isin(pitches % 12, MAJOR).all()
         and np.isin(pitches[[0, -1]] % 12, TRIAD).all()
-        and MEAN_PITCH[0] <= pitches.mean() <= MEAN_PITCH[1]
+        and taste.mean_pitch[0] <= pitches.mean() <= taste.mean_pitch[1]
         and np.ptp(pitches) >= 4
-        and len(np.unique(pitches)) >= 4
-        and np.abs(np.diff(pitches)).mean() <= MEAN_INTERVAL
-        and np.abs(np.diff(pitches)).max() <= LARGEST_INTERVAL
-        and np.count_nonzero(steps % 2) <= OFF_EIGHTHS
+        and len(np.unique(pitches)) >= min(4, len(steps))
+        and np.abs(np.diff(pitches)).mean() <= taste.mean_interval
+        and np.abs(np.diff(pitches)).max() <= taste.largest_interval
+        and np.count_nonzero(steps % 2) <= taste.off_eighths
     )
 
 
-def _corners(model: MusicVae, phrases: list[tuple[str, NDArray[np.uint8]]]) -> list[Corner]:
-    config = model.config
+def _in_c(rows: Material, n: int) -> bool:
+    """Return whether a phrase begins under the tonic's chord and all its chords lie in C major."""
+    if rows.chords is None:
+        return True
+    under = rows.chords[n]
+    return int(under[0]) == chords.encode(0, "major") and all(chords.tones(int(c)) <= set(MAJOR) for c in set(under))
+
+
+def _beat(tokens: NDArray[Any], hits: range) -> bool:
+    struck = np.asarray(drums.unpack(tokens))
+    if int(struck.sum()) not in hits:
+        return False
+    snare, kick = struck[:, drums.SNARE], struck[:, drums.KICK]
+    time = struck[:, [drums.CLOSED_HAT, drums.OPEN_HAT, drums.RIDE]].any(axis=1)
+    return bool(
+        kick[0]
+        and kick[16]
+        and snare[[4, 20]].all()
+        and snare[[12, 28]].all()
+        and time[::4].sum() >= 6
+        and struck.sum(axis=1).max() <= 3
+    )
+
+
+def _corners(model: CompiledMusicVae, name: str, rows: Material) -> list[Corner]:
+    arrays = feed(name, model.config)
     corners = []
-    for start in range(0, len(phrases), BATCH):
-        part = phrases[start : start + BATCH]
-        rows = np.stack([tokens for _, tokens in part]).astype(np.int32)
-        mu, _ = model.encode(ops.convert_to_tensor(rows))
-        silent = ops.zeros((len(part), config.n_steps, config.n_classes))
-        free = ops.full((len(part), config.n_steps), -1, dtype="int32")
-        back = np.asarray(ops.convert_to_numpy(model.decode(mu, silent, silent, ops.ones((len(part),)), free)))
-        means = np.asarray(ops.convert_to_numpy(mu), dtype=np.float32)
+    for start in range(0, len(rows), BATCH):
+        part = rows.take(np.arange(start, min(start + BATCH, len(rows))))
+        events, targets, *controls = arrays(part)
+        mu, _ = model.encode(events, *controls)
+        back = model.decode(mu, controls=controls[0] if controls else None)
+        same = (back == targets).all(axis=-1).mean(axis=1)
         corners += [
-            Corner(name, tokens, z, float(np.mean(decoded == row)))
-            for (name, tokens), row, z, decoded in zip(part, rows, means, back, strict=True)
+            Corner(rows.names[piece], tokens, z, float(share))
+            for piece, tokens, z, share in zip(part.piece, part.events, mu, same, strict=True)
         ]
     return corners
 
@@ -126,15 +192,15 @@ def _far_apart(corners: list[Corner], n: int) -> list[Corner]:
     return [corners[k] for k in chosen]
 
 
-def write_anchors(path: Path, pairs: list[tuple[Corner, Corner]]) -> None:
+def write_anchors(path: Path, pairs: list[tuple[Corner, Corner]], part: str) -> None:
     """Write pairs as the JSON that :func:`brainmidi.music.phrase.anchors_from_json` reads."""
     rows = [
         {
             "name": chr(ord("A") + n),
             "calm_from": calm.piece,
             "active_from": active.piece,
-            "calm": _notes(calm),
-            "active": _notes(active),
+            "calm": _notes(calm, part),
+            "active": _notes(active, part),
         }
         for n, (calm, active) in enumerate(pairs)
     ]
@@ -142,6 +208,7 @@ def write_anchors(path: Path, pairs: list[tuple[Corner, Corner]]) -> None:
     path.write_text(f"[\n{lines}\n]\n")
 
 
-def _notes(corner: Corner) -> list[list[Any]]:
+def _notes(corner: Corner, part: str) -> list[list[Any]]:
     """Return [start, length, pitch] of each note, in sixteenths."""
-    return [[int(note.start * 4), int(note.length * 4), note.pitch] for note in melody.decode(corner.tokens)]
+    phrase: Phrase = (drums if part == "drums" else melody).decode(corner.tokens)
+    return [[int(note.start * 4), int(note.length * 4), note.pitch] for note in phrase]

@@ -2,48 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from brainmidi.training.corpora import COLLECTIONS
 
 CARD_FILE = "README.md"
+#: What a training says of itself, for the card.
+TRAINING_FILE = "training.json"
+LICENCE = (
+    "Split by piece, never by phrase. The weights are released under Apache-2.0 with the rest of the project, and what "
+    "you play with them is yours."
+)
 
 
-def chosen_collections(collections: tuple[str, ...]) -> str:
-    """Return the command-line options that name `collections`."""
-    return "".join(f" --collection {collection}" for collection in collections)
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a model card says; every figure in it was measured.
+
+    Parameters
+    ----------
+    title, what : str
+        Name, and what the model does.
+    licences : sequence of str
+        A line on each collection that it was trained on.
+    command : str
+        That made it.
+    training : mapping
+        Facts of the training.
+    sections : mapping of str to sequence of (what, value)
+        Figures on the test split, by section.
+    notes : str
+        How to read them.
+    """
+
+    title: str
+    what: str
+    licences: Sequence[str]
+    command: str
+    training: Mapping[str, Any]
+    sections: Mapping[str, Sequence[tuple[str, str]]]
+    notes: str
 
 
-def write_card(
-    folder: Path,
-    *,
-    title: str,
-    what: str,
-    collections: tuple[str, ...],
-    command: str,
-    training: Mapping[str, Any],
-    figures: Mapping[str, Any],
-    notes: str,
-) -> None:
-    """Write the card of a checkpoint; every figure in it comes from `training` and `figures`."""
-    data = "\n".join(f"- {COLLECTIONS[name][1]} (music21 corpus, `{COLLECTIONS[name][0]}`)" for name in collections)
+def licences(collections: Sequence[str]) -> tuple[str, ...]:
+    """Return a line on each collection of the music21 corpus."""
+    return tuple(f"{COLLECTIONS[name][1]} (music21 corpus, `{COLLECTIONS[name][0]}`)" for name in collections)
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write the card of a checkpoint; the folder is made if missing."""
+    data = "\n".join(f"- {line}" for line in card.licences)
+    trained = _table([(name.replace("_", " "), rounded(value)) for name, value in card.training.items()])
+    figures = "\n\n".join(f"### {section.capitalize()}\n\n{_table(rows)}" for section, rows in card.sections.items())
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CARD_FILE).write_text(
-        f"# {title}\n\n{what}\n\n"
-        f"## Data and licence\n\n{data}\n\nSplit by piece, 90 % training, 5 % validation, 5 % test, by a hash of the "
-        "piece's name. The music is in the public domain; the weights are released under Apache-2.0 with the rest of "
-        "the project, and what you play with them is yours.\n\n"
-        f"## Recipe\n\n    {command}\n\n{_table(training)}\n\n"
-        f"## Figures on the test split\n\n{_table(figures)}\n\n{notes}\n"
+        f"# {card.title}\n\n{card.what}\n\n## Data and licence\n\n{data}\n\n{LICENCE}\n\n"
+        f"## Recipe\n\n    {card.command}\n\n{trained}\n\n## Figures on the test split\n\n{figures}\n\n{card.notes}\n"
     )
 
 
-def _table(values: Mapping[str, Any]) -> str:
-    rows = [f"| {name.replace('_', ' ')} | {_shown(value)} |" for name, value in values.items()]
-    return "\n".join(["| what | value |", "| --- | --- |", *rows])
-
-
-def _shown(value: Any) -> str:
+def rounded(value: Any) -> str:
+    """Return a figure as people read it."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> str:
+    return "\n".join(["| what | value |", "| --- | --- |", *(f"| {what} | {value} |" for what, value in rows)])

@@ -7,6 +7,7 @@ are variants of every phrase, drawn anew each epoch, and weight averaging.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from brainmidi.models.configs import CONFIGS, MusicVaeConfig
 from brainmidi.models.musicvae import MusicVae
 from brainmidi.training import fit
+from brainmidi.training.cards import TRAINING_FILE
 from brainmidi.training.material import Material, Source, feed, load, part_of
 
 #: Beta reaches its maximum within the few thousand steps that two cores can take (Magenta's rate is made for 200,000).
@@ -133,4 +135,11 @@ def train(
         batch_size=BATCH_SIZE,
         callbacks=(ScheduledSampling(),),
     )
-    return training | {f"{key}_phrases": len(rows) for key, rows in source.splits.items()} | dict(source.notes)
+    training |= {f"{key}_phrases": len(rows) for key, rows in source.splits.items()}
+    given = f" --data {data.name}" if data is not None else "".join(f" --collection {key}" for key in collections)
+    training["command"] = (
+        f"KERAS_BACKEND={training['backend']} brainmidi train musicvae --config {name} --out {name} "
+        f"--minutes {minutes:g} --seed {seed}{given}"
+    )
+    (out / TRAINING_FILE).write_text(json.dumps(training, indent=2) + "\n")
+    return training

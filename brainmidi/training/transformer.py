@@ -18,7 +18,7 @@ from brainmidi.codec import performance
 from brainmidi.evaluate.transformer import evaluate
 from brainmidi.models.transformer import MusicTransformer, TransformerConfig
 from brainmidi.training import fit
-from brainmidi.training.cards import chosen_collections, write_card
+from brainmidi.training.cards import Card, licences, rounded, write_card
 from brainmidi.training.corpora import load_pieces, need_pieces
 from brainmidi.training.performances import MIN_PARTS, Performance, held_out, performances, transposed, window
 
@@ -99,8 +99,7 @@ def finish(
 ) -> dict[str, Any]:
     """Measure a trained checkpoint and write its card."""
     figures = evaluate(out, cache=cache, collections=collections)
-    write_card(
-        out,
+    card = Card(
         title="Music Transformer, chorales",
         what=(
             "A Music Transformer over Magenta's 310 performance events, with learned relative positions (4 layers, "
@@ -108,15 +107,16 @@ def finish(
             "second part: it is fed the melody and writes around it. Score time is 125 beats a minute, so that a "
             "sixteenth is 12 shifts, and loudness carries the metre's accents."
         ),
-        collections=collections,
+        licences=licences(collections),
         command=f"KERAS_BACKEND={training['backend']} brainmidi train transformer --out {out.name} "
-        f"--minutes {minutes:g} --seed {seed}{chosen_collections(collections)}",
+        f"--minutes {minutes:g} --seed {seed}" + "".join(f" --collection {name}" for name in collections),
         training=training,
-        figures=figures,
+        sections={"continuation": [(name.replace("_", " "), rounded(value)) for name, value in figures.items()]},
         notes=(
             "Made by `brainmidi evaluate transformer`. `nll` is in nats an event; the floors are what a table of event "
             "frequencies and a table of pairs of events score on the same events. Chorales are alike: phrases of a "
             "test chorale may stand, transposed, in a training chorale."
         ),
     )
+    write_card(out, card)
     return {**training, **figures}
