@@ -82,7 +82,8 @@ class MusicVaeConfig:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> MusicVaeConfig:
         """Return the configuration that :meth:`to_json` wrote."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        return cls(**given)
 
 
 _MELODY = MusicVaeConfig(max_beta=0.2, beta_rate=0.99999, sampling_rate=1000.0)

@@ -317,7 +317,7 @@ class MusicVae(keras.Model):
         return lambda rows: roll @ rows
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
-        """Return raw outputs (b, t, n) for (events, targets) or (events, targets, controls), and add the weighted KL."""
+        """Return raw outputs (b, t, n) for (events, targets) or (events, targets, controls); add the weighted KL."""
         events, targets, controls = inputs if len(inputs) == 3 else (*inputs, None)
         config = self.config
         mu, sigma = self.encode(events, controls)

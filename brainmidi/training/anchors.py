@@ -151,13 +151,13 @@ def _beat(tokens: NDArray[Any], hits: range) -> bool:
     if int(struck.sum()) not in hits:
         return False
     snare, kick = struck[:, drums.SNARE], struck[:, drums.KICK]
-    time = struck[:, [drums.CLOSED_HAT, drums.OPEN_HAT, drums.RIDE]].any(axis=1)
+    time = struck[::4, [drums.CLOSED_HAT, drums.OPEN_HAT, drums.RIDE]].any(axis=1)
     return bool(
         kick[0]
         and kick[16]
         and snare[[4, 20]].all()
         and snare[[12, 28]].all()
-        and time[::4].sum() >= 6
+        and np.count_nonzero(time) >= 6
         and struck.sum(axis=1).max() <= 3
     )
 

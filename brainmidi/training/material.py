@@ -172,9 +172,9 @@ def feed(name: str, config: MusicVaeConfig) -> Callable[[Material], tuple[NDArra
         if config.events == "nade":
             bits = drums.unpack(rows.events).astype(np.float32)
             return bits, bits
-        events = rows.events.astype(np.int32)[..., None]
+        classes = rows.events.astype(np.int32)[..., None]
         if rows.chords is None:
-            return events, events
-        return events, events, np.eye(chords.N_CLASSES, dtype=np.float32)[rows.chords]
+            return classes, classes
+        return classes, classes, np.eye(chords.N_CLASSES, dtype=np.float32)[rows.chords]
 
     return arrays
