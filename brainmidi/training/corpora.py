@@ -27,7 +27,7 @@ COLLECTIONS: dict[str, tuple[str, str]] = {
     "bach": ("bach", "J. S. Bach, chorales and other works, public domain"),
     "haydn": ("haydn", "J. Haydn, string quartets op. 1 no. 1 and op. 74 no. 1, public domain"),
     "mozart": ("mozart", "W. A. Mozart, string quartets K. 80, 155, 156, 458, public domain"),
-    "beethoven": ("beethoven", "L. van Beethoven, string quartets, public domain"),
+    "beethoven": ("beethoven", "L. van Beethoven, string quartets op. 18, 59, 74, 132 and 133, public domain"),
 }
 #: Formats that are read. Humdrum files (.krn) reserve rights on what is derived from them, .rntxt holds analyses alone;
 #: each has a free twin among these.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -160,6 +161,22 @@ def test_a_held_out_bass_that_training_has_too_is_left_out_and_counted() -> None
 def test_pieces_that_give_no_bass_are_refused_with_what_is_needed() -> None:
     with pytest.raises(ConfigError, match=r"0 pieces of three or more parts .* in the train split"):
         basslines.dataset([song(metre="6/8")])
+
+
+def test_movements_in_folders_are_read_and_files_with_reserved_rights_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from music21 import corpus
+
+    abc = "X:1\nM:4/4\nL:1/4\nK:G\nGABc|dcBA|GABc|\n"
+    paths = [tmp_path / "haydn" / "opus1" / f"movement1{suffix}" for suffix in (".abc", ".krn")]
+    paths.append(tmp_path / "haydn" / "movement2.abc")
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(abc)
+    monkeypatch.setattr(corpus.corpora.CoreCorpus, "getPaths", lambda _: paths)
+    read = corpora.load_pieces(("haydn",), tmp_path / "cache")
+    assert [piece.name for piece in read] == ["haydn/movement2/0", "haydn/opus1.movement1/0"]
 
 
 rows = st.lists(st.sampled_from([HOLD, OFF, 10, 25, 30, 40]), min_size=32, max_size=32)
