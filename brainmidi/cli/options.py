@@ -54,7 +54,9 @@ Chords = Annotated[
 Parts = Annotated[
     str | None,
     typer.Option(
-        metavar="PARTS", help="Who plays: melody,accompaniment and of bass,drums what you like.", rich_help_panel=_MUSIC
+        metavar="PARTS",
+        help="Who plays, such as melody,accompaniment,bass,drums; the first two always do.",
+        rich_help_panel=_MUSIC,
     ),
 ]
 Tempo = Annotated[

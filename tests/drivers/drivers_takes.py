@@ -63,9 +63,10 @@ def make_session(melody=None, **given):
     return Session(make_setup(**given), FakeMelody() if melody is None else melody, FakeAccompaniment())
 
 
-def make_band(**given):
+def make_band(melody=None, **given):
     band = {"ranges": default_ranges(PARTS), "bass_anchors": BASS_ANCHORS, "drum_anchors": DRUM_ANCHORS}
-    return Session(make_setup(**band, **given), FakeMelody(), FakeAccompaniment(), FakeBass(), FakeDrums())
+    melody = FakeMelody() if melody is None else melody
+    return Session(make_setup(**band, **given), melody, FakeAccompaniment(), FakeBass(), FakeDrums())
 
 
 def make_keeper(path: Path, *, trace=None, on_bar=None, autosave=False):
@@ -84,12 +85,14 @@ def offline(path: Path, source=None, *, session=None, **keeping):
         return score_signal(make_signal(source), make_session() if session is None else session, keeper)
 
 
-def virtual(path: Path, source=None, *, session=None, melody=None, output=None, controllers=None, **keeping):
-    """Play live on the virtual clock; `melody` is a function of that clock."""
+def virtual(
+    path: Path, source=None, *, session=None, melody=None, make=make_session, output=None, controllers=None, **keeping
+):
+    """Play live on the virtual clock; `melody` is a function of that clock, `make` takes what it returns."""
     clock = VirtualClock()
     output = RecordingOutput() if output is None else output
     if session is None:
-        session = make_session(None if melody is None else melody(clock))
+        session = make(None if melody is None else melody(clock))
     with (
         make_keeper(path, **keeping) as keeper,
         LocalPlayer(clock, output, channels=CHANNELS, controllers=controllers) as player,

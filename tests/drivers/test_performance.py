@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from drivers_takes import make_keeper, make_session, make_signal, offline, virtual
+from drivers_takes import make_band, make_keeper, make_session, make_signal, offline, virtual
 from fakes import ANCHORS, BASS_ANCHORS, DRUM_ANCHORS, FakeAccompaniment, FakeBass, FakeDrums, FakeMelody, FakeSource
 
 from brainmidi.config import parse_config
@@ -79,6 +79,19 @@ def test_after_a_late_bar_the_melody_continues_from_what_was_heard(tmp_path):
     assert [bar.index for bar in take.bars if bar.fallback] == [2]
     prefix = melodies[0].decoded[3][1]
     assert [n.pitch + 2 for n in prefix] == [n.pitch for n in take.bars[2].phrase.part("melody")]
+
+
+def test_a_late_bar_of_the_band_is_played_by_all_of_it_and_nothing_hangs(tmp_path):
+    output = RecordingOutput()
+    take = virtual(
+        tmp_path / "a.mid", melody=lambda clock: SlowMelody(clock, 3.0, {2, 5}), make=make_band, output=output
+    )
+    late = [bar for bar in take.bars if bar.fallback]
+    assert late
+    assert all({note.part for note in bar.phrase} == set(PARTS) for bar in late)
+    assert all(after.start == before.end for before, after in pairwise(take.bars))
+    assert not open_notes(output)
+    assert [event.data for event in read_events(tmp_path / "a.mid")] == list(output.sent)
 
 
 def test_a_late_bar_is_told_and_traced_as_what_sounded(tmp_path):
