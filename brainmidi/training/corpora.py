@@ -32,7 +32,7 @@ COLLECTIONS: dict[str, tuple[str, str]] = {
 #: Formats that are read. Humdrum files (.krn) reserve rights on what is derived from them, .rntxt holds analyses alone;
 #: each has a free twin among these.
 READ = (".mxl", ".xml", ".abc")
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
