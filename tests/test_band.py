@@ -26,11 +26,11 @@ from test_session import CHORDS, KEYS, KNOB_ROWS, METRES, QUICK, frames, play, s
 from brainmidi.codec.drums import REDUCED
 from brainmidi.errors import MusicError
 from brainmidi.midi.timetable import bar_events
-from brainmidi.music.drums import CRASH, KICK, KIT
+from brainmidi.music.drums import CLOSED_HAT, CRASH, KICK, KIT, SNARE
 from brainmidi.music.harmony import Chord, Key, Metre, Progression
 from brainmidi.music.setup import default_ranges
 from brainmidi.session import Session, SessionSetup
-from brainmidi.types import PARTS, Bar, ControlFrame
+from brainmidi.types import PARTS, Bar, ControlFrame, Note, Phrase
 
 CHANNELS = {"melody": 1, "accompaniment": 2, "bass": 3, "drums": 10}
 POLITE = (FakeMelody, FakeAccompaniment, FakeBass, FakeDrums)
@@ -217,11 +217,35 @@ def test_the_bass_is_told_the_chords_of_both_bars_in_the_models_space():
     assert [tones.root for tones in short.chords[0]] == [0] * 8 + [7] * 8 + [5] * 16
 
 
-def test_in_a_short_bar_nothing_is_struck_on_the_steps_that_are_left_over():
+@pytest.mark.parametrize(("metre", "steps"), [("4/4", 16), ("3/4", 12), ("2/4", 8), ("6/8", 8), ("7/8", 12)])
+def test_in_a_short_bar_nothing_is_struck_on_the_models_steps_that_are_left_over(metre, steps):
     drums = FakeDrums()
-    play(Session(make_setup(metre="6/8"), FakeMelody(), FakeAccompaniment(), None, drums), steady(2))
+    play(Session(make_setup(metre=metre), FakeMelody(), FakeAccompaniment(), None, drums), steady(2))
     for _, bias, _ in drums.decoded:
-        assert [bool(step) for step in bias > -100] == ([True] * 12 + [False] * 4) * 2
+        assert [bool(step) for step in bias > -100] == ([True] * steps + [False] * (16 - steps)) * 2
+
+
+def test_a_backbeat_falls_on_the_second_pulse_of_six_eight_and_the_off_beats_shuffle():
+    class Straight(FakeDrums):
+        """Kick and snare by turns on the model's quarters, and the hi-hat on its eighths."""
+
+        def decode(self, z, onset_bias, temperature, rng, prefix):
+            self.decoded.append((z, onset_bias, prefix))
+            hits = [(step, KICK if step % 8 == 0 else SNARE) for step in range(0, 32, 4)]
+            hits += [(step, CLOSED_HAT) for step in range(0, 32, 2)]
+            return Phrase(
+                tuple(Note(Fraction(step, 4), Fraction(1, 4), p, 80, "drums") for step, p in hits), Fraction(8)
+            )
+
+    drums = Straight()
+    setup = make_setup(metre="6/8", groove=0.5)
+    bars = play(Session(setup, FakeMelody(), FakeAccompaniment(), None, drums), steady(2))
+    for bar in bars:
+        at = {(int(hit.start * 4 + Fraction(1, 2)), hit.pitch) for hit in bar.phrase.part("drums")}
+        assert at == {(0, KICK), (6, SNARE), *((step, CLOSED_HAT) for step in (0, 4, 6, 10))}
+        assert any(hit.start * 4 != int(hit.start * 4) for hit in bar.phrase.part("drums"))
+    given = {(int(hit.start * 4), hit.pitch) for hit in drums.decoded[1][2]}
+    assert given == {(0, KICK), (4, SNARE), *((step, CLOSED_HAT) for step in (0, 2, 4, 6))}
 
 
 def test_the_end_has_its_root_below_even_where_the_chord_has_not():

@@ -177,6 +177,7 @@ class Band:
             self._drums,
             beat,
             first,
+            metre=setup.metre,
             groove=setup.groove,
             level=now.level,
             limits=setup.dynamics,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
@@ -13,7 +14,7 @@ from brainmidi.music.ensemble import HALF_MODEL, BarPlan, Dynamics
 from brainmidi.music.form import Role
 from brainmidi.music.harmony import Metre
 from brainmidi.music.metre import MODEL_BAR_STEPS, STEPS_PER_BEAT
-from brainmidi.music.phrase import beat_of, excerpt, padded, step_of, two_bars
+from brainmidi.music.phrase import beat_of, excerpt, joined, step_of
 from brainmidi.music.voices import DrumVoice, Float32Array
 from brainmidi.types import Note, Phrase
 
@@ -26,7 +27,26 @@ KIT = (KICK, SNARE, CLOSED_HAT, OPEN_HAT, LOW_TOM, MID_TOM, HIGH_TOM, CRASH, RID
 STEP = Fraction(1, STEPS_PER_BEAT)
 PLAIN = 80
 
+# A drummer's four sixteenths in a dotted quarter: what lies between the pulses is played as a shuffle.
+_SHUFFLE = (0, 2, 4, 5)
+
 _FILL = 2.0  # log-odds of every onset in the second half of a bar that leads into the next form
+
+
+def model_steps(metre: Metre) -> dict[int, int]:
+    """Return the model's step for each step of the bar on which drums may be struck.
+
+    The models know quarters alone. A dotted quarter is one of theirs, so that kick and snare fall on the pulses of 6/8;
+    in other metres step is step.
+    """
+    if metre.denominator != 8:
+        return {step: step for step in range(metre.steps)}
+    found: dict[int, int] = {}
+    pulses = metre.pulses
+    for quarter, (start, end) in enumerate(zip(pulses, (*pulses[1:], metre.steps), strict=True)):
+        within = _SHUFFLE if end - start == 6 else range(end - start)
+        found |= {start + at: quarter * STEPS_PER_BEAT + place for place, at in enumerate(within)}
+    return found
 
 
 def onset_bias(metre: Metre, role: Role, density: float) -> Float32Array:
@@ -56,13 +76,21 @@ def drums(
     plan = plans[second]
     if plan.role is Role.FINAL:
         return closing_hit(metre)
+    there = model_steps(metre)
     bias = np.full((2, MODEL_BAR_STEPS), -np.inf, dtype=np.float32)
     for half, each in enumerate(plans):
-        bias[half, : metre.steps] = onset_bias(metre, each.role, density)
-    prefix = None if first is None else padded(first, HALF_MODEL)
+        bias[half, list(there.values())] = onset_bias(metre, each.role, density)[list(there)]
+    prefix = None if first is None else _moved(first, there, HALF_MODEL)
     rng = form.generator(seed, form.theme_key(plan.index), form.DRUMS)
     struck = voice.decode(z, bias.reshape(-1), temperature, rng, prefix)
-    return on_grid(excerpt(struck, HALF_MODEL if second else beat_of(0), metre.length))
+    half_struck = on_grid(excerpt(struck, HALF_MODEL if second else beat_of(0), HALF_MODEL))
+    return _moved(half_struck, {step: own for own, step in there.items()}, metre.length)
+
+
+def _moved(bar: Phrase, steps: Mapping[int, int], length: Fraction) -> Phrase:
+    """Return the hits of `bar`, on the grid, on other steps; those of a step that is not among them are left out."""
+    hits = (replace(note, start=beat_of(steps[at])) for note in bar if (at := step_of(note.start)) in steps)
+    return Phrase(tuple(hits), length)
 
 
 def on_grid(bar: Phrase) -> Phrase:
@@ -81,6 +109,7 @@ def played(
     bar: Phrase,
     first: Phrase | None,
     *,
+    metre: Metre,
     groove: float,
     level: float,
     limits: Dynamics,
@@ -97,6 +126,8 @@ def played(
         As :func:`drums` returned it.
     first : Phrase or None
         The phrase's first bar on the grid, where this is the second one.
+    metre : Metre
+        Of the session.
     groove : float
         0..1: how far hits may leave the grid.
     level : float
@@ -112,15 +143,21 @@ def played(
         Each hit nearest to its own step, within the bar, and over before its drum is struck again.
     """
     rng = form.generator(seed, index, form.DRUMS, 1)
-    loose = voice.humanise(two_bars(bar if first is None else first, bar), groove, rng)
-    offset = beat_of(0) if first is None else HALF_MODEL
-    moves = {(_nearest_step(note.start - offset), note.pitch): (note.start - offset, note.velocity) for note in loose}
+    there = model_steps(metre)
+    halves = [_moved(half, there, HALF_MODEL) for half in (bar if first is None else first, bar)]
+    loose = voice.humanise(joined(*halves), groove, rng)
+    offset = 0 if first is None else MODEL_BAR_STEPS
+    # What the drummer moved as far as another step, or left out, stays where it was.
+    moves: dict[tuple[int, int], tuple[Fraction, int]] = {}
+    for note in loose:
+        step = _nearest_step(note.start)
+        moves[step - offset, note.pitch] = (note.start - beat_of(step), note.velocity)
     base = limits.low + (limits.high - limits.low) * level
     hits = []
     for note in bar:
-        moved, struck = moves.get((step_of(note.start), note.pitch), (note.start, PLAIN))
+        late, struck = moves.get((there.get(step_of(note.start), -1), note.pitch), (beat_of(0), PLAIN))
         velocity = int(np.clip(round(base * struck / PLAIN), 1, 127))
-        hits.append(replace(note, start=max(beat_of(0), moved), velocity=velocity))
+        hits.append(replace(note, start=max(beat_of(0), note.start + late), velocity=velocity))
     return Phrase(tuple(_ended(hit, hits, bar.length) for hit in hits), bar.length)
 
 

@@ -61,12 +61,6 @@ def transposed(phrase: Phrase, semitones: int) -> Phrase:
     return Phrase(tuple(notes), phrase.length)
 
 
-def two_bars(first: Phrase, second: Phrase) -> Phrase:
-    """Return the latent models' eight beats: each bar from the start of its half, silence up to the half's end."""
-    half = MODEL_LENGTH / 2
-    return joined(padded(first, half), padded(second, half))
-
-
 def without_overlaps(phrase: Phrase, *, monophonic: bool) -> Phrase:
     """Return `phrase` with each note ended where the next one of its pitch begins; of two at once the longer stays.
 

@@ -21,7 +21,6 @@ from brainmidi.music.phrase import (
     phrase_from_steps,
     to_mode,
     transposed,
-    two_bars,
     without_overlaps,
 )
 from brainmidi.types import Note, Phrase
@@ -82,12 +81,6 @@ def test_anchors_are_read_from_json_rows():
     assert anchor.in_mode(Key("D", "minor")).calm == anchor.calm
     (beat,) = anchors_from_json(text, "drums")
     assert {note.part for note in (*beat.calm, *beat.active)} == {"drums"}
-
-
-def test_two_bars_stand_at_the_halves_of_what_a_model_writes():
-    bar = Phrase((Note(Fraction(1), Fraction(1), 60),), Fraction(3))
-    assert [note.start for note in two_bars(bar, bar)] == [1, 5]
-    assert two_bars(bar, bar).length == 8
 
 
 @pytest.mark.parametrize(
