@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from brainmidi.codec import attributes
 from brainmidi.evaluate import statistics
-from brainmidi.models.attribute_vectors import AttributeVectors, learn
+from brainmidi.models.attribute_vectors import LENGTH_COST, AttributeVectors, learn
 from brainmidi.models.latent import slerp
 
 Rows = NDArray[np.integer]
@@ -187,6 +187,7 @@ def attribute_table(
     levels: int = 11,
     n: int = 200,
     reach: float = 2.0,
+    length_cost: float = LENGTH_COST,
     seed: int = 0,
 ) -> AttributeTable:
     """Learn attribute vectors from training phrases and move held-out phrases along them.
@@ -201,9 +202,11 @@ def attribute_table(
         From `reach` standard deviations down to as many up, evenly.
     n : int
         Held-out phrases to move, drawn with `seed` without replacement.
+    length_cost : float
+        See :func:`brainmidi.models.attribute_vectors.learn`.
     """
     measured = attributes.measure(train_rows)
-    vectors = learn(encode(train_rows), measured, tuple(attributes.ATTRIBUTES))
+    vectors = learn(encode(train_rows), measured, tuple(attributes.ATTRIBUTES), length_cost=length_cost)
     chosen = np.random.default_rng(seed).permutation(len(test_rows))[:n]
     z = encode(test_rows[chosen])
     grid = np.linspace(-reach, reach, levels)

@@ -16,7 +16,8 @@ from brainmidi.errors import ModelError
 Floats = NDArray[np.float64]
 
 #: What a unit of Mahalanobis length costs, squared, against a standard deviation of unwanted change, squared.
-LENGTH_COST = 0.2
+#: Less separates attributes better where the latent tells them apart; else its longer moves lose the attribute.
+LENGTH_COST = 2.0
 #: Longest vector, in Mahalanobis units: two vectors' worth of it already leads to where few phrases lie.
 LONGEST = 2.0
 
