@@ -26,7 +26,8 @@ from test_session import CHORDS, KEYS, KNOB_ROWS, METRES, QUICK, frames, play, s
 from brainmidi.codec.drums import REDUCED
 from brainmidi.errors import MusicError
 from brainmidi.midi.timetable import bar_events
-from brainmidi.music.drums import CLOSED_HAT, CRASH, KICK, KIT, SNARE
+from brainmidi.music.drums import CLOSED_HAT, CRASH, KICK, KIT, SNARE, onset_bias
+from brainmidi.music.form import Role
 from brainmidi.music.harmony import Chord, Key, Metre, Progression
 from brainmidi.music.setup import default_ranges
 from brainmidi.session import Session, SessionSetup
@@ -254,17 +255,31 @@ def test_the_end_has_its_root_below_even_where_the_chord_has_not():
     assert low.pitch % 12 == 0
 
 
-def test_a_bar_before_the_next_form_is_a_fill_from_the_active_corner():
+def test_a_bar_before_the_next_form_is_a_fill_halfway_to_the_active_corner():
     drums = FakeDrums()
     session = Session(make_setup(), FakeMelody(), FakeAccompaniment(), None, drums)
-    bars = play(session, steady(8, mix=0.0))
-    active = drums.encode(DRUM_ANCHORS[0].active)
-    assert [bool((z == active).all()) for z, _, _ in drums.decoded] == [False] * 7 + [True]
-    before, fill = drums.decoded[5][1], drums.decoded[7][1]
-    assert (fill[24:] > before[24:] + 1).all()
+    bars = play(session, steady(8, mix=0.2, density=0.3))
+    corners = [drums.encode(phrase) for phrase in (DRUM_ANCHORS[0].calm, DRUM_ANCHORS[0].active)]
+    latents = [z for z, _, _ in drums.decoded]
+    for index in (0, 1, 2, 3, 6):
+        assert latents[index] == pytest.approx(drums.between(*corners, 0.2))
+    assert latents[7] == pytest.approx(drums.between(*corners, 0.6))
+    before, fill = drums.decoded[3][1], drums.decoded[7][1]
+    assert (fill[25:28] > before[25:28] + 5).all()
     assert (fill[16:24] == before[16:24]).all()
     hits = [len(bar.phrase.part("drums").notes) for bar in bars]
     assert hits[7] > max(hits[:7])
+
+
+def test_density_opens_the_weak_steps_to_the_drums_and_leaves_them_the_beat():
+    metre = Metre(4, 4)
+    sparse, own, dense = (onset_bias(metre, Role.OPEN, density) for density in (0.0, 0.5, 1.0))
+    for step, weight in enumerate(metre.weights):
+        moved = dense[step] - sparse[step]
+        assert own[step] == pytest.approx((sparse[step] + dense[step]) / 2, abs=1e-5)
+        assert moved > 15 if weight < 0.5 and step % 2 else moved < 15
+    assert dense[0] == sparse[0]
+    assert dense[4] - sparse[4] < 6
 
 
 def test_more_density_gives_more_drums_and_bass_and_more_velocity_louder_ones():

@@ -161,8 +161,9 @@ class Band:
         if self._drums is None:
             return Phrase((), setup.metre.length), Phrase((), setup.metre.length)
         first = _part(now.first, "drums")
-        # The bar that leads into the next form is a fill: drummers are busy there whatever the brain does.
-        mix = 1.0 if now.plans[first is not None].role is Role.CADENCE else now.mix
+        # The bar that leads into the next form is a fill: drummers are busier there, whatever the brain does.
+        fills = now.plans[first is not None].role is Role.CADENCE
+        mix = now.mix + drumming.FILL * (1 - now.mix) if fills else now.mix
         beat = drumming.drums(
             self._drums,
             ensemble.standpoint(self._drums, self._corners["drums"], now.anchor, mix, now.index),
