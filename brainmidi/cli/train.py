@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-train_app = typer.Typer(name="train", help="Train a model on public-domain scores; a killed run resumes.")
+from brainmidi.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from brainmidi.training.material import Progress
+
+train_app = typer.Typer(
+    name="train", help="Train a model on public-domain scores, or on MIDI files of yours; a killed run resumes."
+)
+#: Most files that are named of those that gave nothing.
+MOST_NAMED = 40
 
 Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the finished checkpoint goes.")]
 Work = Annotated[
@@ -20,7 +33,12 @@ Cache = Annotated[Path, typer.Option(metavar="FOLDER", help="Where scores are ke
 Minutes = Annotated[float, typer.Option(metavar="MINUTES", min=0.01, help="Training time, over all runs together.")]
 Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Of the weights and of the order of the data.")]
 Collections = Annotated[
-    list[str], typer.Option("--collection", metavar="NAME", help="ryan, oneill, aird or bach; repeatable.")
+    list[str],
+    typer.Option(
+        "--collection",
+        metavar="NAME",
+        help="Scores of the music21 corpus: ryan, oneill, aird, bach, haydn, mozart or beethoven; repeatable.",
+    ),
 ]
 
 _CACHE = Path("cache")
@@ -28,24 +46,66 @@ _CACHE = Path("cache")
 
 @train_app.callback()
 def train() -> None:
-    """Train a model on public-domain scores; a killed run resumes."""
+    """Train a model on public-domain scores, or on MIDI files of yours; a killed run resumes."""
 
 
 @train_app.command("musicvae")
 def musicvae(
     out: Out,
-    name: Annotated[str, typer.Option(metavar="NAME", help="Configuration.")] = "cat-mel_2bar_small",
+    config: Annotated[str, typer.Option(metavar="NAME", help="Configuration, such as hier-mel_2bar.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="MIDI files in place of the corpus, or the Groove MIDI Dataset."),
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="PART", help="melody, bass, drums or groove; what the configuration is made for if left."),
+    ] = None,
+    collections: Collections = [],  # noqa: B006 (typer copies it)
     minutes: Minutes = 90.0,
+    patience: Annotated[
+        int,
+        typer.Option(
+            metavar="EPOCHS", min=0, help="Stop after so many epochs without a lower validation loss; 0: never."
+        ),
+    ] = 0,
     seed: Seed = 1,
-    collections: Collections = ["ryan", "oneill", "aird", "bach"],  # noqa: B006 (typer copies it)
+    devices: Annotated[int, typer.Option(metavar="N", min=1, help="Devices that share every batch; needs JAX.")] = 1,
     cache: Cache = _CACHE,
     work: Work = None,
 ) -> None:
-    """Train a MusicVAE of two-bar melodies."""
+    """Train a MusicVAE of melodies, basses, drums or grooves."""
+    from brainmidi.training.devices import need_back_end, need_devices
+    from brainmidi.training.material import load, part_of
+
+    # What can be refused at once is refused before the data is read, which may take minutes.
+    part_of(config, part)
+    _check_minutes(minutes)
+    if data is not None and collections:
+        raise ConfigError(f"--data {data} and --collection {collections[0]} exclude each other; give one of them")
+    if devices > 1:
+        need_devices(devices)
+    with progress_bar() as progress:
+        source = load(config, cache=cache, collections=tuple(collections), data=data, part=part, progress=progress)
+    _print_summary(source.summary)
+    need_back_end()
     from brainmidi.training import musicvae as recipe
 
-    work = work or cache / f"train-{out.name}"
-    _print(recipe.train(name, out, cache=cache, work=work, minutes=minutes, seed=seed, collections=tuple(collections)))
+    figures = recipe.train(
+        config,
+        out,
+        cache=cache,
+        work=work or cache / f"train-{out.name}",
+        minutes=minutes,
+        seed=seed,
+        collections=tuple(collections),
+        data=data,
+        part=part,
+        patience=patience,
+        n_devices=devices,
+        source=source,
+    )
+    _print(figures)
 
 
 @train_app.command("transformer")
@@ -58,10 +118,48 @@ def transformer(
     work: Work = None,
 ) -> None:
     """Train a Music Transformer over performance tokens."""
+    from brainmidi.training.devices import need_back_end
+
+    _check_minutes(minutes)
+    need_back_end()
     from brainmidi.training import transformer as recipe
 
     work = work or cache / f"train-{out.name}"
     _print(recipe.train(out, cache=cache, work=work, minutes=minutes, seed=seed, collections=tuple(collections)))
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Show what is read as a bar on stderr, if someone looks at it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("reading {task.description}"), BarColumn(), MofNCompleteColumn())
+    with Bars(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield progress
+
+
+def _print_summary(summary: str) -> None:
+    """Print counts and the files that gave nothing, on stderr: stdout is for the figures."""
+    lines = summary.splitlines()
+    for line in lines[: 1 + MOST_NAMED]:
+        typer.echo(line, err=True)
+    if len(lines) > 1 + MOST_NAMED:
+        typer.echo(f"... and {len(lines) - 1 - MOST_NAMED} more", err=True)
+
+
+def _check_minutes(minutes: float) -> None:
+    if not math.isfinite(minutes):
+        raise ConfigError(f"--minutes {minutes} is not allowed, it must be 0.01 or more and finite; 90 suits two cores")
 
 
 def _print(figures: Mapping[str, Any]) -> None:

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brainmidi.codec import chords, drums, groove
+from brainmidi.codec import chords, drums, groove, melody
 from brainmidi.errors import ConfigError
 from brainmidi.models.configs import CONFIGS, MusicVaeConfig
 from brainmidi.training import basslines, bassvariants, melodies, variants
 from brainmidi.training import drums as drum_data
-from brainmidi.training.corpora import COLLECTIONS, load_pieces
+from brainmidi.training.corpora import COLLECTIONS, Piece, load_pieces
+from brainmidi.training.folder import FolderData, drum_examples, read_folder
 
+#: What is read, how many of it, of how many in all.
+Progress = Callable[[str, int, int], None]
 SPLITS = ("train", "validation", "test")
 #: Collections whose lowest voice is a bass, and those with a tune on top.
 TUNES = ("ryan", "oneill", "aird", "bach")
@@ -67,12 +70,15 @@ class Source:
         A line on each collection, for the model card.
     notes : mapping of str to int
         Counts worth a card's line, such as phrases left out.
+    summary : str
+        Of a folder's files, those that gave nothing by name; a line each.
     """
 
     part: str
     splits: Mapping[str, Material]
     licences: tuple[str, ...]
     notes: Mapping[str, int]
+    summary: str = ""
 
     def augmented(self, rng: np.random.Generator) -> Material:
         """Return the training split with every phrase varied."""
@@ -87,28 +93,54 @@ class Source:
         return train
 
 
-def part_of(name: str) -> str:
-    """Return the part that a configuration plays.
+def parts_of(name: str) -> tuple[str, ...]:
+    """Return the parts that a configuration can be trained on, the usual one first; none if on nothing here.
+
+    What is missing is music for it: trios, performances of several instruments, melodies with chords, and grooves of
+    another length, with other columns or with taps left out at random.
+    """
+    config = CONFIGS[name]
+    two_bars = config.n_steps == 32
+    if config.events == "groove":
+        known = config.control_depth == 0 and not name.endswith(("note_dropout", "closed_hh"))
+        return ("groove",) if two_bars and known else ()
+    if config.input_depth == drums.N_DRUMS + 1:
+        return ("drums",) if two_bars else ()
+    if config.outputs != (melody.N_CLASSES,):
+        return ()
+    if config.control_depth:
+        return ("bass",) if two_bars else ()
+    return ("melody", "bass") if two_bars else ("melody",)
+
+
+def part_of(name: str, part: str | None = None) -> str:
+    """Return the part that a configuration is trained on: the usual one if none is given.
 
     Raises
     ------
     ConfigError
-        If the configuration is unknown, or of several parts, which cannot be trained here yet.
+        If the configuration is unknown or cannot be trained here, or not on that part.
     """
+    trainable = ", ".join(key for key in CONFIGS if parts_of(key))
     if name not in CONFIGS:
-        raise ConfigError(f"configuration {name!r} is unknown; choose from {', '.join(CONFIGS)}")
-    config = CONFIGS[name]
-    if config.events == "groove":
-        return "groove"
-    if config.input_depth == drums.N_DRUMS + 1:
-        return "drums"
-    if config.outputs == (90,):
-        return "bass" if config.control_depth else "melody"
-    known = ", ".join(key for key, other in CONFIGS.items() if other.outputs in ((90,), (512,), (9,), (27,)))
-    raise ConfigError(f"configuration {name!r} can be loaded but not trained here; choose from {known}")
+        raise ConfigError(f"configuration {name!r} is unknown; choose from {trainable}")
+    parts = parts_of(name)
+    if not parts:
+        raise ConfigError(f"configuration {name!r} can be loaded but not trained here; choose from {trainable}")
+    if part is not None and part not in parts:
+        raise ConfigError(f"configuration {name!r} cannot be trained on {part!r}; choose from {', '.join(parts)}")
+    return part or parts[0]
 
 
-def load(name: str, *, cache: Path, collections: tuple[str, ...] = (), data: Path | None = None) -> Source:
+def load(
+    name: str,
+    *,
+    cache: Path,
+    collections: tuple[str, ...] = (),
+    data: Path | None = None,
+    part: str | None = None,
+    progress: Progress | None = None,
+) -> Source:
     """Return what configuration `name` learns from.
 
     Parameters
@@ -118,32 +150,89 @@ def load(name: str, *, cache: Path, collections: tuple[str, ...] = (), data: Pat
     cache : Path
         Folder where what was read is kept.
     collections : tuple of str
-        Collections of the music21 corpus; those that suit the part if empty.
+        Collections of the music21 corpus; those that suit the part if empty. Not looked at if there is a folder.
     data : Path, optional
-        A folder: of the Groove MIDI Dataset for drums, or of any MIDI files.
+        A folder: the Groove MIDI Dataset's, known by its index, or one of any MIDI files.
+    part : str, optional
+        One of :func:`parts_of`; the first if not given.
+    progress : callable, optional
+        Called with what is read, how many of it, and of how many in all.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration cannot be trained, or the data holds too little for it.
     """
-    part = part_of(name)
+    part = part_of(name, part)
+    tell = progress or _silently
     if part in ("drums", "groove"):
-        return _drums(name, part, data, cache)
-    pieces = load_pieces(collections or (TUNES if part == "melody" else BASSES), cache)
-    licences = tuple(COLLECTIONS[key][1] for key in collections or (TUNES if part == "melody" else BASSES))
+        return _drums(name, part, data, cache, tell)
+    if data is not None:
+        found = read_folder(data, cache, lambda done, total: tell("MIDI files", done, total))
+        pieces = list(found.melodies if part == "melody" else found.bands)
+        source = _pitched(name, part, pieces, slow=False)
+        return _from_folder(source, data, found)
+    collections = collections or (TUNES if part == "melody" else BASSES)
+    pieces = []
+    for n, key in enumerate(collections):
+        tell("collections", n, len(collections))
+        pieces += load_pieces((key,), cache)
+    tell("collections", len(collections), len(collections))
+    return replace(_pitched(name, part, pieces, slow=True), licences=tuple(COLLECTIONS[key][1] for key in collections))
+
+
+def _silently(what: str, done: int, total: int) -> None:
+    """Tell no one."""
+
+
+def _pitched(name: str, part: str, pieces: list[Piece], *, slow: bool) -> Source:
+    config = CONFIGS[name]
     if part == "bass":
-        basses = basslines.dataset(pieces)
-        splits = {key: Material(rows.tokens, rows.chords, rows.piece, rows.names) for key, rows in basses.items()}
+        basses = basslines.dataset(pieces, slow=slow)
+        splits = {
+            key: Material(rows.tokens, rows.chords if config.control_depth else None, rows.piece, rows.names)
+            for key, rows in basses.items()
+        }
         left_out = {f"{key}_also_in_training": rows.in_training for key, rows in basses.items() if key != "train"}
-        return Source(part, splits, licences, left_out)
-    tunes = melodies.dataset(pieces, n_bars=CONFIGS[name].n_steps // 16)
+        return Source(part, splits, (), left_out)
+    tunes = melodies.dataset(pieces, n_bars=config.n_steps // 16)
     splits = {key: Material(rows.tokens, None, rows.piece, rows.names) for key, rows in tunes.items()}
-    return Source(part, splits, licences, {})
+    return Source(part, splits, (), {})
 
 
-def _drums(name: str, part: str, data: Path | None, cache: Path) -> Source:
+def _from_folder(source: Source, data: Path, found: FolderData) -> Source:
+    """Say where it came from, and which files gave nothing."""
+    return replace(
+        source,
+        licences=(f"MIDI files of the folder {data.resolve().name}: their rights are for its owner to know",),
+        notes={**source.notes, "files": found.n_files, "files_left_out": len(found.left_out)},
+        summary=found.summary(),
+    )
+
+
+def _drums(name: str, part: str, data: Path | None, cache: Path, tell: Progress) -> Source:
     if data is None:
-        raise ConfigError(f"{name} learns from drummers; give the Groove MIDI Dataset's folder with --data")
-    examples = drum_data.load(data, cache)
-    if part == "groove":
-        splits = {key: Material(rows.grooves, None, rows.piece, rows.names) for key, rows in examples.items()}
-        return Source(part, splits, (drum_data.DATASET,), {})
+        raise ConfigError(
+            f"{name} learns from drummers; give MIDI files or the Groove MIDI Dataset's folder with --data"
+        )
+    found = None
+    if (data / drum_data.INDEX_FILE).is_file():
+        tell("drummers", 0, 1)
+        examples = drum_data.load(data, cache)
+        tell("drummers", 1, 1)
+    else:
+        found = read_folder(data, cache, lambda done, total: tell("MIDI files", done, total))
+        examples = drum_examples(found)
+    source = _grooves(examples) if part == "groove" else _patterns(examples)
+    return replace(source, licences=(drum_data.DATASET,)) if found is None else _from_folder(source, data, found)
+
+
+def _grooves(examples: Mapping[str, drum_data.DrumExamples]) -> Source:
+    splits = {key: Material(rows.grooves, None, rows.piece, rows.names) for key, rows in examples.items()}
+    return Source("groove", splits, (), {})
+
+
+def _patterns(examples: Mapping[str, drum_data.DrumExamples]) -> Source:
     unique, left_out = drum_data.patterns(examples)
     splits = {}
     for key, rows in examples.items():
@@ -151,7 +240,7 @@ def _drums(name: str, part: str, data: Path | None, cache: Path) -> Source:
         kept = {row.tobytes() for row in unique[key]}
         first = np.array([n for n in first if rows.tokens[n].tobytes() in kept], dtype=np.intp)
         splits[key] = Material(rows.tokens[first], None, rows.piece[first], rows.names)
-    return Source(part, splits, (drum_data.DATASET,), {f"{k}_also_in_training": n for k, n in left_out.items()})
+    return Source("drums", splits, (), {f"{key}_also_in_training": n for key, n in left_out.items()})
 
 
 def feed(name: str, config: MusicVaeConfig) -> Callable[[Material], tuple[NDArray[Any], ...]]:

@@ -21,7 +21,8 @@ from brainmidi.models.configs import CONFIGS, MusicVaeConfig
 from brainmidi.models.musicvae import MusicVae
 from brainmidi.training import fit
 from brainmidi.training.cards import TRAINING_FILE
-from brainmidi.training.material import Material, Source, feed, load, part_of
+from brainmidi.training.devices import shared_by
+from brainmidi.training.material import Material, Source, feed, load
 
 #: Beta reaches its maximum within the few thousand steps that two cores can take (Magenta's rate is made for 200,000).
 BETA_RATE = 0.999
@@ -105,38 +106,47 @@ def train(
     seed: int,
     collections: tuple[str, ...] = (),
     data: Path | None = None,
+    part: str | None = None,
+    patience: int = 0,
+    n_devices: int = 1,
+    source: Source | None = None,
 ) -> dict[str, Any]:
     """Train configuration `name`; write the checkpoint to `out` and return what a model card says of the training.
 
-    See :func:`brainmidi.training.fit.run` for what resumes and when it ends.
+    See :func:`brainmidi.training.fit.run` for what resumes and when it ends, :func:`brainmidi.training.material.load`
+    for the data, which is loaded if it is not given as `source`, and :func:`brainmidi.training.devices.shared_by` for
+    several devices.
 
     Raises
     ------
     ConfigError
         If the configuration cannot be trained, or there is too little data for it.
     """
-    part = part_of(name)
-    source = load(name, cache=cache, collections=collections, data=data)
+    if source is None:
+        source = load(name, cache=cache, collections=collections, data=data, part=part)
     config = replace(CONFIGS[name], beta_rate=BETA_RATE)
     arrays = feed(name, config)
-    model = compiled(config, seed)
     held = source.splits["validation"]
     held = held.take(np.linspace(0, len(held) - 1, min(VALIDATION, len(held))).astype(np.intp))
     inputs = arrays(held)
-    training = fit.run(
-        model,
-        Batches(source, arrays, BATCH_SIZE, seed),
-        (inputs, inputs[1]),
-        config={"kind": "musicvae", "name": name, "part": part, **config.to_json()},
-        out=out,
-        work=work,
-        minutes=minutes,
-        peak_rate=PEAK_RATE,
-        batch_size=BATCH_SIZE,
-        callbacks=(ScheduledSampling(),),
-    )
+    with shared_by(n_devices, BATCH_SIZE):
+        training = fit.run(
+            compiled(config, seed),
+            Batches(source, arrays, BATCH_SIZE, seed),
+            (inputs, inputs[1]),
+            config={"kind": "musicvae", "name": name, "part": source.part, **config.to_json()},
+            out=out,
+            work=work,
+            minutes=minutes,
+            peak_rate=PEAK_RATE,
+            batch_size=BATCH_SIZE,
+            patience=patience,
+            callbacks=(ScheduledSampling(),),
+        )
     training |= {f"{key}_phrases": len(rows) for key, rows in source.splits.items()}
     given = f" --data {data.name}" if data is not None else "".join(f" --collection {key}" for key in collections)
+    given += f" --part {part}" if part else ""
+    given += f" --patience {patience}" if patience else ""
     training["command"] = (
         f"KERAS_BACKEND={training['backend']} brainmidi train musicvae --config {name} --out {name} "
         f"--minutes {minutes:g} --seed {seed}{given}"
