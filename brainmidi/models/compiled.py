@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Read when TensorFlow loads: its notes on CPUs and missing GPUs are nothing that a musician can act on.
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from brainmidi.models.quiet import without_load_notes
 
-
-@contextmanager
-def _without_load_notes() -> Iterator[None]:
-    """Hold back what native code writes to stderr while it loads, and pass on what is more than a note.
-
-    Its logger starts after the first lines are out, so that no setting reaches them.
-    """
-    with tempfile.TemporaryFile() as held:
-        sys.stderr.flush()
-        real = os.dup(2)
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(real, 2)
-            os.close(real)
-            held.seek(0)
-            for line in held.read().decode(errors="replace").splitlines():
-                if line and not line.startswith(("I0000", "WARNING: All log messages before absl")):
-                    print(line, file=sys.stderr)
-
-
-with _without_load_notes():
+with without_load_notes():
     import keras
     import tensorflow as tf
 

@@ -39,8 +39,9 @@ class MusicVaeConfig:
         Lengths of the levels of a hierarchy: encoders read segments of the first length, then so many of those; a
         decoder's conductor writes the first number of segments, each as long as the second. Empty for none.
     joint : {"lstm", "dense"}
-        What joins the segments of a hierarchy: an LSTM over them on either side (Magenta's), or one matrix for all of
-        them at once, in which every segment has columns of its own. The latter learns in a tenth of the time.
+        What joins the segments of a hierarchy: an LSTM over them on either side, and a decoder that starts anew in each
+        (Magenta's); or one matrix in which every segment has columns of its own, and a decoder that goes on from
+        segment to segment. The latter learns in a tenth of the time.
     split_outputs : bool
         Whether each output has a decoder of its own.
     nade_units : int
@@ -82,7 +83,9 @@ class MusicVaeConfig:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> MusicVaeConfig:
         """Return the configuration that :meth:`to_json` wrote."""
-        given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        given: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
         return cls(**given)
 
 
@@ -135,7 +138,7 @@ _OURS = MusicVaeConfig(
     decoder_levels=(8, 4),
     joint="dense",
     free_bits=48.0,
-    max_beta=0.2,
+    max_beta=0.5,
     beta_rate=0.999,
     sampling_rate=1000.0,
 )

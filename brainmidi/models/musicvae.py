@@ -105,15 +105,15 @@ class Decoder:
         self.initial = _dense(context_size, self.stack.state_size, f"{name}_initial_state", "tanh")
         self.raw = _dense(config.decoder_units[-1], self.head.n_raw, f"{name}_output")
 
-    def _start(self, context: Tensor, controls: Tensor | None) -> tuple[list[Tensor], Tensor, Tensor]:
-        """Return the first state, the context's and the controls' share of the gates (t or 1, b, 4h), and a table."""
+    def _start(self, context: Tensor, controls: Tensor | None, steps: int) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Return the first state, the contexts' and the controls' share of the gates (t, b, 4h), and a table."""
         first = self.stack.layers[0]
         events, above = self.head.n_columns, self.context_end
-        shared = context @ first.kernel[events:above] + first.bias  # (b, 4h)
-        shares = shared[None]
+        shares = _time_first(context @ first.kernel[events:above] + first.bias)  # (s, b, 4h)
+        shares = ops.repeat(shares, steps // context.shape[1], axis=0)
         if controls is not None:
-            shares = shares + ops.transpose(controls @ first.kernel[above:], (1, 0, 2))
-        return self.stack.state(self.initial(context)), shares, self.head.table(first.kernel[:events])
+            shares = shares + _time_first(controls @ first.kernel[above:])
+        return self.stack.state(self.initial(context[:, 0])), shares, self.head.table(first.kernel[:events])
 
     def forced(
         self, context: Tensor, before: Tensor, controls: Tensor | None, own: Tensor, noise: Tensor, any_own: bool
@@ -122,7 +122,8 @@ class Decoder:
 
         Parameters
         ----------
-        context : tensor, shape (b, context_size)
+        context : tensor, shape (b, s, context_size)
+            One for each of s stretches of equal length.
         before : tensor, shape (b, t, k)
             The event before each step.
         controls : tensor, shape (b, t, c), or None
@@ -131,10 +132,10 @@ class Decoder:
         any_own : bool
             Whether `own` is looked at.
         """
-        state, shares, table = self._start(context, controls)
+        state, shares, table = self._start(context, controls, before.shape[1])
         head = self.head
         if not any_own:
-            gates = ops.transpose(head.share(table, before), (1, 0, 2)) + shares  # (t, b, 4h)
+            gates = _time_first(head.share(table, before)) + shares  # (t, b, 4h)
 
             def plain(carry: Any, row: Tensor) -> Any:
                 state, _ = carry
@@ -143,14 +144,14 @@ class Decoder:
 
             top = ops.zeros((ops.shape(context)[0], self.stack.layers[-1].units), dtype=context.dtype)
             _, (_, tops) = ops.scan(plain, (state, top), gates)
-            return self.raw(ops.transpose(tops, (1, 0, 2)))
-        steps = ops.shape(before)[1]
-        shares = ops.broadcast_to(shares, (steps, *ops.shape(shares)[1:]))
+            return self.raw(_time_first(tops))
+
+        warm = ops.ones((1, 1))
 
         def step(carry: Any, xs: Any) -> Any:
             state, raw, drawn_with = carry
             share, event, use_own, noise_row = xs
-            drawn = head.draw(raw, 1.0, drawn_with)
+            drawn = head.draw(raw, warm, drawn_with)
             event = ops.where(use_own[:, None], drawn, event)
             state, top = self.stack.step(state, share + head.share(table, event))
             carry = (state, self.raw(top), noise_row)
@@ -160,7 +161,7 @@ class Decoder:
         first = (state, ops.zeros((b, head.n_raw)), ops.zeros((b, head.n_odds)))
         xs = (shares, *(_time_first(rows) for rows in (before, own, noise)))
         _, (_, raws, _) = ops.scan(step, first, xs)
-        return ops.transpose(raws, (1, 0, 2))
+        return _time_first(raws)
 
     def free(
         self, context: Tensor, last: Tensor, controls: Tensor | None, extra: Tensor, cool: Tensor, forced: Tensor
@@ -169,7 +170,8 @@ class Decoder:
 
         Parameters
         ----------
-        context : tensor, shape (b, context_size)
+        context : tensor, shape (b, s, context_size)
+            One for each of s stretches of equal length.
         last : tensor, shape (b, k)
             The event before the first step.
         controls : tensor, shape (b, t, c), or None
@@ -180,10 +182,8 @@ class Decoder:
         forced : tensor, shape (b, t, k)
             Events that are given.
         """
-        state, shares, table = self._start(context, controls)
+        state, shares, table = self._start(context, controls, extra.shape[1])
         head, end = self.head, self.end_class
-        steps = ops.shape(extra)[1]
-        shares = ops.broadcast_to(shares, (steps, *ops.shape(shares)[1:]))
 
         def step(carry: Any, xs: Any) -> Any:
             state, event, ended = carry
@@ -196,7 +196,7 @@ class Decoder:
 
         xs = (shares, _time_first(extra), _time_first(forced))
         _, (_, events, _) = ops.scan(step, (state, last, ops.zeros_like(last, dtype="bool")), xs)
-        return ops.transpose(events, (1, 0, 2))
+        return _time_first(events)
 
 
 class Conductor:
@@ -216,8 +216,7 @@ class Conductor:
             self.stack = Stack(0, config.decoder_units, "conductor_lstm")
             self.initial = _dense(config.latent_size, self.stack.state_size, "conductor_initial_state", "tanh")
         else:
-            size = self.n_segments * self.output_size
-            self.plan = _dense(config.latent_size, size, "conductor_plan", "tanh")
+            self.plan = _dense(config.latent_size, self.n_segments * self.output_size, "conductor_plan", "tanh")
 
     def __call__(self, z: Tensor) -> Tensor:
         """Return embeddings (b, s, h)."""
@@ -232,7 +231,7 @@ class Conductor:
 
         top = ops.zeros((ops.shape(z)[0], self.output_size), dtype=z.dtype)
         _, (_, tops) = ops.scan(step, (stack.state(self.initial(z)), top), None, length=self.n_segments)
-        return ops.transpose(tops, (1, 0, 2))
+        return _time_first(tops)
 
 
 class MusicVae(keras.Model):
@@ -337,7 +336,7 @@ class MusicVae(keras.Model):
     ) -> Tensor:
         """Return raw outputs (b, t, n); a step's input is the true event, or with `sampled_share` the model's own."""
         b, t = ops.shape(targets)[0], self.config.n_steps
-        context, segments = self._contexts(z)
+        context, segments = self._contexts(z), self._segments
         raws = []
         for decoder, rows in zip(self.decoders, self._columns(targets), strict=True):
             head = decoder.head
@@ -350,7 +349,7 @@ class MusicVae(keras.Model):
                 # What a segment begins after is another segment's business: there the truth is given.
                 own = ops.logical_and(own, ops.arange(t) % (t // segments) > 0)
             raw = decoder.forced(
-                context,
+                _cut(context, segments),
                 _cut(before, segments),
                 None if controls is None else _cut(controls, segments),
                 _cut(own, segments),
@@ -360,12 +359,14 @@ class MusicVae(keras.Model):
             raws.append(ops.reshape(raw, (-1, t, head.n_raw)))
         return ops.concatenate(raws, axis=-1)
 
-    def _contexts(self, z: Tensor) -> tuple[Tensor, int]:
-        """Return what decoders write from, (b * s, size), and the number of segments s."""
-        if self.conductor is None:
-            return z, 1
-        embedded = self.conductor(z)
-        return ops.reshape(embedded, (-1, self.conductor.output_size)), self.conductor.n_segments
+    def _contexts(self, z: Tensor) -> Tensor:
+        """Return what decoders write from, (b, s, size): the latent, or an embedding of each segment."""
+        return z[:, None] if self.conductor is None else self.conductor(z)
+
+    @property
+    def _segments(self) -> int:
+        """Segments that are written on their own; one decoder that goes on through all of them writes one."""
+        return self.config.decoder_levels[0] if self.config.decoder_levels and self.config.joint == "lstm" else 1
 
     def _columns(self, events: Tensor, odds: bool = False) -> list[Tensor]:
         """Split the last axis among the decoders."""
@@ -396,6 +397,10 @@ class MusicVae(keras.Model):
         tensor, shape (b, t, k)
         """
         cool = ops.expand_dims(1.0 / temperature, -1)
+        segments = self._segments
+        shared = [_segments(self._contexts(z), segments)]
+        if controls is not None:
+            shared.append(_segments(controls, segments))
         written = []
         for decoder, extra, given in zip(
             self.decoders, self._columns(bias + noise, odds=True), self._columns(forced), strict=True
@@ -403,20 +408,17 @@ class MusicVae(keras.Model):
             head = decoder.head
             none = -1 if head.event_dtype == "int32" else 0.0
             last = ops.full((ops.shape(z)[0], head.width), none, dtype=head.event_dtype)
-            if self.conductor is None:
-                written.append(decoder.free(z, last, controls, extra, cool, given))
-                continue
-            s = self.conductor.n_segments
-            xs = [_time_first(self.conductor(z)), _segments(extra, s), _segments(given, s)]
-            if controls is not None:
-                xs.append(_segments(controls, s))
+            xs = (_segments(extra, segments), _segments(given, segments), *shared)
 
             def segment(carry: Any, xs: Any, decoder: Decoder = decoder) -> Any:
-                rows = decoder.free(xs[0], carry[0], xs[3] if len(xs) > 3 else None, xs[1], cool, xs[2])
+                rows = decoder.free(xs[2], carry[0], xs[3] if len(xs) > 3 else None, xs[0], cool, xs[1])
                 return (rows[:, -1], rows), (rows[:, -1], rows)
 
-            _, (_, rows) = ops.scan(segment, (last, ops.zeros_like(xs[2][0])), tuple(xs))
-            written.append(ops.reshape(ops.swapaxes(rows, 0, 1), ops.shape(given)))
+            if segments == 1:
+                written.append(segment((last,), [x[0] for x in xs])[0][1])
+                continue
+            _, (_, rows) = ops.scan(segment, (last, ops.zeros_like(xs[1][0])), xs)
+            written.append(ops.reshape(_time_first(rows), ops.shape(given)))
         return ops.concatenate(written, axis=-1)
 
     def loss_of(self, targets: Tensor, raw: Tensor) -> Tensor:

@@ -60,8 +60,11 @@ TASTES = {
     "melody": Taste(range(5, 9), range(14, 22), (65.0, 77.0), 3.2, 12, 2),
     "bass": Taste(range(3, 9), range(10, 19), (34.0, 48.0), 5.5, 12, 2),
 }
-#: Hits in two bars of a calm and of an active drum pattern.
-CALM_HITS, ACTIVE_HITS = range(14, 27), range(42, 66)
+#: Hits in two bars of a calm and of an active drum pattern, and the share of steps that its bars have in common.
+CALM_HITS, ACTIVE_HITS = range(14, 27), range(40, 62)
+CALM_SAME, ACTIVE_SAME = 0.8, 0.6
+#: Hits of a corner that may be tom-toms or crashes: a corner is a beat, no fill.
+COLOURS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,10 @@ def choose(model: CompiledMusicVae, name: str, source: Source, n_anchors: int) -
     """
     train = source.splits["train"]
     if source.part == "drums":
-        fits: tuple[Fits, Fits] = (lambda row: _beat(row, CALM_HITS), lambda row: _beat(row, ACTIVE_HITS))
+        fits: tuple[Fits, Fits] = (
+            lambda row: _beat(row, CALM_HITS, CALM_SAME),
+            lambda row: _beat(row, ACTIVE_HITS, ACTIVE_SAME),
+        )
     else:
         taste = TASTES[source.part]
         fits = (lambda row: _line(row, taste.calm, taste), lambda row: _line(row, taste.active, taste))
@@ -146,9 +152,11 @@ def _in_c(rows: Material, n: int) -> bool:
     return int(under[0]) == chords.encode(0, "major") and all(chords.tones(int(c)) <= set(MAJOR) for c in set(under))
 
 
-def _beat(tokens: NDArray[Any], hits: range) -> bool:
+def _beat(tokens: NDArray[Any], hits: range, same: float) -> bool:
     struck = np.asarray(drums.unpack(tokens))
-    if int(struck.sum()) not in hits:
+    bars = tokens.reshape(2, -1)
+    colours = struck[:, [drums.LOW_TOM, drums.MID_TOM, drums.HIGH_TOM, drums.CRASH]]
+    if int(struck.sum()) not in hits or (bars[0] == bars[1]).mean() < same or int(colours.sum()) > COLOURS:
         return False
     snare, kick = struck[:, drums.SNARE], struck[:, drums.KICK]
     time = struck[::4, [drums.CLOSED_HAT, drums.OPEN_HAT, drums.RIDE]].any(axis=1)
