@@ -23,7 +23,7 @@ Progress = Callable[[str, int, int], None]
 SPLITS = ("train", "validation", "test")
 #: Collections whose lowest voice is a bass, and those with a tune on top.
 TUNES = ("ryan", "oneill", "aird", "bach")
-BASSES = ("bach", "haydn", "mozart", "beethoven")
+BASSES = ("bach", "haydn", "mozart")
 
 
 @dataclass(frozen=True, slots=True)
