@@ -12,6 +12,7 @@ from brainmidi.condition.gate import GateLimits
 from brainmidi.config import SessionConfig
 from brainmidi.controls.baseline import UNRESTING, Baseline, demo_baseline, fit_baseline
 from brainmidi.controls.mapping import ControlMap, EventRule, KnobRule
+from brainmidi.drivers.anchors import anchors_of
 from brainmidi.drivers.chain import SignalChain
 from brainmidi.errors import ConfigError, SourceError
 from brainmidi.features.settings import ErpSettings, FeatureSettings, feature_names
@@ -139,12 +140,12 @@ def session_setup(
     bass_anchors: tuple[Anchor, ...] | None = None,
     drum_anchors: tuple[Anchor, ...] | None = None,
 ) -> SessionSetup:
-    """Return what ``[session]``, ``[range]`` and ``[parts]`` say about the music; shipped anchors by default."""
+    """Return what ``[session]``, ``[range]``, ``[parts]`` and ``[anchors]`` say about the music."""
     session, spans = config.session, config.range
     key = Key.parse(session.key)
     given = {"melody": anchors, "bass": bass_anchors, "drums": drum_anchors}
     playing = {
-        part: _shipped_anchors(part) if own is None else own for part, own in given.items() if part in session.parts
+        part: anchors_of(config, part) if own is None else own for part, own in given.items() if part in session.parts
     }
     return SessionSetup(
         key=key,
@@ -173,12 +174,6 @@ def part_ranges(config: SessionConfig) -> dict[str, PartRange]:
         low = min(usual.low, table.high - 12) if table.low is None else table.low
         ranges[part] = PartRange(low, table.high)
     return ranges
-
-
-def _shipped_anchors(part: str) -> tuple[Anchor, ...]:
-    from brainmidi.drivers.voices import load_anchors
-
-    return load_anchors(part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from brainmidi.acquire.pump import Pump
 from brainmidi.config import SessionConfig
 from brainmidi.drivers import assemble
+from brainmidi.drivers.anchors import settled
 from brainmidi.drivers.chain import TOLERANCE_S, ControlLog, SignalChain
 from brainmidi.drivers.composer import Composer
 from brainmidi.drivers.take import OnBar, Take, TakeFiles, TakeKeeper
@@ -34,7 +35,7 @@ def make_session(
     Parameters
     ----------
     setup : SessionSetup
-        What is settled.
+        What is settled; seeds among its anchors are decoded here.
     parts : collection of str
         Those that play; the voices of others keep silent.
     load : callable, optional
@@ -56,7 +57,7 @@ def make_session(
         if getattr(voices, part) is None:
             raise ModelError(f"part {part} has no voice, one is needed; load its model or leave {part} out of parts")
     bass, drums = (getattr(voices, part) if part in parts else None for part in ("bass", "drums"))
-    return Session(setup, voices.melody, voices.accompaniment, bass, drums)
+    return Session(settled(setup, voices), voices.melody, voices.accompaniment, bass, drums)
 
 
 @dataclass(frozen=True, slots=True)

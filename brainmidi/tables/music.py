@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -65,6 +66,22 @@ class PartsTable(Table):
     accompaniment: PartTable = PartTable(channel=2, high=67)
     bass: PartTable = PartTable(channel=3, low=28, high=55)
     drums: DrumsTable = DrumsTable()
+
+
+_PAIR = Annotated[tuple[str, str], Field(strict=False)]
+_ANCHORS = (
+    'a list of pairs ["calm", "active"], each a bar of a file ("mine.mid@1"), a seed ("seed:3") or a preset\'s corner '
+    '("anchor:A.calm"), and of presets\' names, or [] for all presets'
+)
+
+
+class AnchorsTable(Table):
+    """``[anchors]``: the corners between which each part's latent moves; ``drivers/anchors.py`` reads the entries."""
+
+    melody: Annotated[tuple[str | _PAIR, ...], Field(strict=False, description=_ANCHORS)] = ()
+    bass: Annotated[tuple[str | _PAIR, ...], Field(strict=False, description=_ANCHORS)] = ()
+    drums: Annotated[tuple[str | _PAIR, ...], Field(strict=False, description=_ANCHORS)] = ()
+    key: str = Field("", description='the key of the files\' bars, such as "A minor", or "" for [session] key')
 
 
 _CC = "0..119, a controller's number"
