@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from brainmidi.errors import ConfigError
+from brainmidi.models.quiet import without_load_notes
 
 BACK_ENDS = ("tensorflow", "jax")
 _USE_JAX = "install 'brainmidi[train]' and begin the command with KERAS_BACKEND=jax"
@@ -22,7 +23,8 @@ def need_back_end() -> str:
     """
     wanted = os.environ.get("KERAS_BACKEND", "tensorflow")
     try:
-        import keras
+        with without_load_notes():
+            import keras
     except (ImportError, ValueError) as error:
         raise ConfigError(f"KERAS_BACKEND={wanted} cannot be loaded ({error}); unset it, or {_USE_JAX}") from None
     found = str(keras.backend.backend())

@@ -82,7 +82,9 @@ class Store:
 
     def save(self, model: keras.Model, progress: Progress) -> None:
         """Keep the variables of this epoch and of the best; the new state counts once its last file is in place."""
-        variables: dict[str, Any] = {key: np.asarray(v) for key, v in _variables(model).items()}
+        variables: dict[str, Any] = {
+            key: keras.ops.convert_to_numpy(variable) for key, variable in _variables(model).items()
+        }
         partial = self.folder / "epoch.partial"
         with partial.open("wb") as out:
             np.savez(out, allow_pickle=False, **variables)
