@@ -80,7 +80,7 @@ def musicvae(
 
     # What can be refused at once is refused before the data is read, which may take minutes.
     part_of(config, part)
-    _check_minutes(minutes)
+    _check(minutes, out, cache, work)
     if data is not None and collections:
         raise ConfigError(f"--data {data} and --collection {collections[0]} exclude each other; give one of them")
     if devices > 1:
@@ -120,7 +120,7 @@ def transformer(
     """Train a Music Transformer over performance tokens."""
     from brainmidi.training.devices import need_back_end
 
-    _check_minutes(minutes)
+    _check(minutes, out, cache, work)
     need_back_end()
     from brainmidi.training import transformer as recipe
 
@@ -157,9 +157,13 @@ def _print_summary(summary: str) -> None:
         typer.echo(f"... and {len(lines) - 1 - MOST_NAMED} more", err=True)
 
 
-def _check_minutes(minutes: float) -> None:
+def _check(minutes: float, *folders: Path | None) -> None:
+    """Refuse what would otherwise fail when the training is done."""
     if not math.isfinite(minutes):
         raise ConfigError(f"--minutes {minutes} is not allowed, it must be 0.01 or more and finite; 90 suits two cores")
+    for folder in folders:
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise ConfigError(f"{folder} is a file, a folder is needed; give another")
 
 
 def _print(figures: Mapping[str, Any]) -> None:

@@ -107,6 +107,14 @@ def test_a_transformers_minutes_are_checked_too(capsys) -> None:
     assert "finite" in refused(capsys, "transformer", "--out", "x", "--minutes", "inf")
 
 
+@pytest.mark.parametrize("option", ["--out", "--cache", "--work"])
+@pytest.mark.parametrize("model", [("musicvae", "--config", NAME), ("transformer",)], ids=["musicvae", "transformer"])
+def test_a_file_where_a_folder_has_to_be(capsys, tmp_path: Path, option: str, model: tuple[str, ...]) -> None:
+    (tmp_path / "file").write_text("")
+    line = refused(capsys, *model, "--out", "x", option, tmp_path / "file")
+    assert "file is a file, a folder is needed" in line
+
+
 def fake_keras(monkeypatch: pytest.MonkeyPatch, back_end: str, devices: tuple[str, ...] = ()) -> None:
     keras = SimpleNamespace(
         backend=SimpleNamespace(backend=lambda: back_end), distribution=SimpleNamespace(list_devices=lambda: devices)
