@@ -19,6 +19,7 @@ from brainmidi.cli.checkpoints import checkpoints_app
 from brainmidi.cli.evaluate import evaluate_app
 from brainmidi.cli.improv import improv
 from brainmidi.cli.init import init
+from brainmidi.cli.latent import latent_app
 from brainmidi.cli.ports import ports
 from brainmidi.cli.score import score
 from brainmidi.cli.sources import sources
@@ -47,6 +48,7 @@ app.command()(init)
 app.add_typer(train_app)
 app.add_typer(evaluate_app)
 app.add_typer(checkpoints_app)
+app.add_typer(latent_app)
 
 
 def _version(wanted: bool) -> None:

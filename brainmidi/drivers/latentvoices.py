@@ -204,12 +204,29 @@ class LatentDrums(_Walk):
         return drum_codec.decode(_draw(self._patterns, z, bias, temperature, rng, forced, None))
 
     def humanise(self, phrase: Phrase, amount: float, rng: np.random.Generator) -> Phrase:
-        """Return the same hits with a drummer's velocities, and starts off the grid by `amount` of a drummer's."""
-        straight = groove_codec.encode(phrase)
-        mu, sigma = self._drummer.encode(groove_codec.humanise_input(straight)[None])
-        z = mu + _STRAY * sigma * rng.standard_normal(mu.shape).astype(np.float32)
-        forced = np.full(straight.shape, np.nan, dtype=np.float32)
-        forced[:, groove_codec.HITS] = straight[:, groove_codec.HITS]
-        played = self._drummer.decode(z, forced=forced[None])[0]
-        played[:, groove_codec.OFFSETS] *= amount
-        return groove_codec.decode(played)
+        """Return the same hits with a drummer's velocities and timing; see :func:`humanised`."""
+        return humanised(self._drummer, phrase, amount, rng)
+
+
+def humanised(drummer: LatentModel, phrase: Phrase, amount: float, rng: np.random.Generator) -> Phrase:
+    """Return the same hits with a drummer's velocities, and starts off the grid by `amount` of a drummer's.
+
+    Parameters
+    ----------
+    drummer : LatentModel
+        A GrooVAE, 27 columns, whose encoder reads hits alone.
+    phrase : Phrase
+        As long as what it reads.
+    amount : float
+        0..1.
+    rng : Generator
+        Of which drummer plays.
+    """
+    straight = groove_codec.encode(phrase)
+    mu, sigma = drummer.encode(groove_codec.humanise_input(straight)[None])
+    z = mu + _STRAY * sigma * rng.standard_normal(mu.shape).astype(np.float32)
+    forced = np.full(straight.shape, np.nan, dtype=np.float32)
+    forced[:, groove_codec.HITS] = straight[:, groove_codec.HITS]
+    played = drummer.decode(z, forced=forced[None])[0]
+    played[:, groove_codec.OFFSETS] *= amount
+    return groove_codec.decode(played)

@@ -77,6 +77,19 @@ class Song:
         pitched = [note for note in self.notes if note.channel != DRUM_CHANNEL]
         return tuple([note for note in named if note.channel != DRUM_CHANNEL] or pitched)
 
+    def phrases(self, part: str, length: Fraction) -> tuple[Phrase, ...]:
+        """Return a part cut into phrases of `length` beats from the first bar on, silent ones too; see :meth:`excerpt`.
+
+        Raises
+        ------
+        MidiError
+            A bar is not of 4/4, or the part is silent throughout.
+        """
+        bars = int(length / BAR)
+        if not self.part(part):
+            raise MidiError(f"{self.name} has no notes of the {part}; choose another file")
+        return tuple(self._cut(part, bar, length) for bar in range(1, len(self.bar_lines) + 1, bars))
+
     def excerpt(self, part: str, bar: int, length: Fraction) -> Phrase:
         """Return `length` beats of a part from a bar on; what begins there, cut at both ends.
 
@@ -94,11 +107,18 @@ class Song:
         MidiError
             If the file has no such bar, the bars are not of 4/4, or the part is silent there.
         """
-        lines = self.bar_lines
-        if not 1 <= bar <= len(lines):
-            there = f"bars 1..{len(lines)}" if lines else "no notes at all"
+        n_bars = len(self.bar_lines)
+        if not 1 <= bar <= n_bars:
+            there = f"bars 1..{n_bars}" if n_bars else "no notes at all"
             raise MidiError(f"{self.name} has {there}, bar {bar} is none of them; choose another with {self.name}@BAR")
-        last = bar + int(length / BAR) - 1
+        phrase = self._cut(part, bar, length)
+        if not phrase.notes:
+            last = bar + int(length / BAR) - 1
+            raise MidiError(f"bars {bar}..{last} of {self.name} have no notes of the {part}; choose other bars")
+        return phrase
+
+    def _cut(self, part: str, bar: int, length: Fraction) -> Phrase:
+        lines, last = self.bar_lines, bar + int(length / BAR) - 1
         if not all(in_four for _, in_four in lines[bar - 1 : last]):
             raise MidiError(
                 f"bars {bar}..{last} of {self.name} are not all in 4/4, which the models know; choose others"
@@ -109,8 +129,6 @@ class Song:
             begin, end = max(note.start, start) - start, min(note.end, start + length) - start
             if start - EARLY <= note.start < start + length - EARLY and begin < end:
                 notes.append(Note(begin, end - begin, note.pitch, note.velocity, part))
-        if not notes:
-            raise MidiError(f"bars {bar}..{last} of {self.name} have no notes of the {part}; choose other bars")
         return Phrase(tuple(notes), length)
 
 

@@ -11,6 +11,7 @@ import pytest
 from fakes import ANCHORS, BASS_ANCHORS, DRUM_ANCHORS, FakeAccompaniment, FakeBass, FakeDrums, FakeMelody
 from hypothesis import given
 from hypothesis import strategies as st
+from midi_files import write_notes
 
 from brainmidi.config import parse_config
 from brainmidi.drivers import assemble
@@ -31,30 +32,6 @@ SHIPPED = {"melody": ANCHORS, "bass": BASS_ANCHORS, "drums": DRUM_ANCHORS}
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("brainmidi.drivers.voices.load_anchors", SHIPPED.__getitem__)
-
-
-def write_file(
-    name: str,
-    notes: list[tuple[float, float, int]],
-    *,
-    channel: int = 0,
-    track: str = "",
-    metre: tuple[int, int] = (4, 4),
-) -> None:
-    """Write notes (start, length, pitch), in beats, as a MIDI file of one track."""
-    song = mido.MidiFile(ticks_per_beat=480)
-    rows = []
-    for start, length, pitch in notes:
-        rows.append((round(start * 480), 1, mido.Message("note_on", note=pitch, velocity=70, channel=channel)))
-        rows.append((round((start + length) * 480), 0, mido.Message("note_off", note=pitch, channel=channel)))
-    messages = [mido.MetaMessage("track_name", name=track)]
-    messages.append(mido.MetaMessage("time_signature", numerator=metre[0], denominator=metre[1]))
-    now = 0
-    for tick, _, message in sorted(rows, key=lambda row: row[:2]):
-        messages.append(message.copy(time=tick - now))
-        now = tick
-    song.tracks.append(mido.MidiTrack(messages))
-    song.save(name)
 
 
 def config_of(**anchors):
@@ -83,7 +60,7 @@ def test_without_the_table_the_presets_are_taken():
 def test_bars_of_a_file_are_the_corners_moved_to_c():
     # D dorian: D F A | C D E, from bar 1; from bar 3 a step lower.
     tune = [(0, 1, 62), (1, 1, 65), (2, 2, 69), (4, 1, 72), (5, 3, 74)]
-    write_file("mine.mid", [*tune, *((start + 8, length, pitch - 2) for start, length, pitch in tune)])
+    write_notes("mine.mid", [*tune, *((start + 8, length, pitch - 2) for start, length, pitch in tune)])
     (anchor,) = anchors_of(config_of(melody=[["mine.mid", "mine.mid@3"]]), "melody")
     assert anchor.name == "mine@1 > mine@3"
     as_heard = transposed(anchor.in_mode(Key.parse("D dorian")).calm, 2)
@@ -92,20 +69,20 @@ def test_bars_of_a_file_are_the_corners_moved_to_c():
 
 
 def test_the_files_may_be_in_a_key_of_their_own():
-    write_file("mine.mid", [(0, 4, 67), (4, 4, 71)])
+    write_notes("mine.mid", [(0, 4, 67), (4, 4, 71)])
     (anchor,) = anchors_of(config_of(melody=[["mine.mid", "mine.mid"]], key="G major"), "melody")
     assert [note.pitch for note in anchor.calm] == [72, 76]  # G lies nearer below C than above
 
 
 def test_a_melody_keeps_the_highest_and_a_bass_the_lowest_of_several_notes():
-    write_file("mine.mid", [(0, 2, 50), (0, 2, 62), (2, 6, 65)])
+    write_notes("mine.mid", [(0, 2, 50), (0, 2, 62), (2, 6, 65)])
     config = config_of(melody=[["mine.mid", "mine.mid"]], bass=[["mine.mid", "mine.mid"]], key="C major")
     assert rows(anchors_of(config, "melody")[0].calm) == [(0, 2, 62, "melody"), (2, 6, 65, "melody")]
     assert rows(anchors_of(config, "bass")[0].calm) == [(0, 2, 50, "bass"), (2, 6, 65, "bass")]
 
 
 def test_drums_are_what_is_on_channel_ten_and_stand_on_the_grid():
-    write_file("beat.mid", [(0, 0.1, 36), (0.98, 0.1, 38), (2.02, 0.3, 35), (7.99, 0.01, 38)], channel=9)
+    write_notes("beat.mid", [(0, 0.1, 36), (0.98, 0.1, 38), (2.02, 0.3, 35), (7.99, 0.01, 38)], channel=9)
     (anchor,) = anchors_of(config_of(drums=[["beat.mid", "anchor:toms.active"]]), "drums")
     assert [(n.start, n.pitch) for n in anchor.calm] == [(0, 36), (1, 38), (2, 36)]
     assert anchor.active == DRUM_ANCHORS[1].active
@@ -148,7 +125,7 @@ def test_a_silent_seed_is_refused():
 
 
 def test_a_session_plays_between_its_own_anchors():
-    write_file("mine.mid", [(0, 4, 62), (4, 4, 65)])
+    write_notes("mine.mid", [(0, 4, 62), (4, 4, 65)])
     config = config_of(melody=[["mine.mid", "seed:1"]], bass=["walk"], drums=[["seed:5", "seed:6"]])
     setup = assemble.session_setup(config)
     session = make_session(
@@ -182,10 +159,10 @@ def test_anchors_given_to_a_driver_go_before_the_table():
     ],
 )
 def test_a_mistake_is_one_line(entry, reason):
-    write_file("mine.mid", [(0, 4, 62), (4, 4, 65)])
-    write_file("waltz.mid", [(0, 4, 62), (4, 4, 65)], metre=(3, 4))
-    write_file("beat.mid", [(0, 4, 36), (4, 4, 36)], channel=9)
-    write_file("deep.mid", [(0, 4, 17), (4, 4, 65)])
+    write_notes("mine.mid", [(0, 4, 62), (4, 4, 65)])
+    write_notes("waltz.mid", [(0, 4, 62), (4, 4, 65)], metre=(3, 4))
+    write_notes("beat.mid", [(0, 4, 36), (4, 4, 36)], channel=9)
+    write_notes("deep.mid", [(0, 4, 17), (4, 4, 65)])
     Path("text.mid").write_text("no MIDI at all")
     line = refused(melody=[entry])
     assert reason in line
@@ -242,7 +219,7 @@ def test_bar_lines_follow_the_metres_of_the_file():
 
 
 def test_a_note_a_little_before_the_bar_line_belongs_to_the_bar():
-    write_file("mine.mid", [(0, 1, 60), (3.9, 1, 62), (8, 3.95, 64), (11.95, 1, 65)])
+    write_notes("mine.mid", [(0, 1, 60), (3.9, 1, 62), (8, 3.95, 64), (11.95, 1, 65)])
     phrase = read_song(Path("mine.mid")).excerpt("melody", 2, MODEL_LENGTH)
     assert [(note.start, note.pitch) for note in phrase] == [(0, 62), (4, 64)]
     assert all(note.end <= MODEL_LENGTH for note in phrase)
@@ -251,7 +228,7 @@ def test_a_note_a_little_before_the_bar_line_belongs_to_the_bar():
 def test_a_track_with_the_parts_name_is_taken_alone():
     whole = mido.MidiFile(ticks_per_beat=480)
     for name, channel, pitch in (("Melody", 0, 60), ("bass", 1, 40), ("drums", 2, 38)):
-        write_file("one.mid", [(0, 8, pitch)], channel=channel, track=name)
+        write_notes("one.mid", [(0, 8, pitch)], channel=channel, track=name)
         whole.tracks.extend(mido.MidiFile("one.mid").tracks)
     whole.save("all.mid")
     song = read_song(Path("all.mid"))
