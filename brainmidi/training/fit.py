@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from brainmidi.errors import ConfigError, ModelError
+from brainmidi.models import compiled  # noqa: F401 (Keras' fit loads TensorFlow on JAX too; this does it quietly)
 from brainmidi.models.checkpoint import save_weights, weights_of
 from brainmidi.training.state import Progress, Store
 
@@ -122,6 +123,32 @@ class Supervisor(keras.callbacks.Callback):
         self.model.stop_training = self.finished(reached)
 
 
+class Bar(keras.callbacks.ProgbarLogger):
+    """Keras' bar, headed by the time that is used: how many epochs there will be, no one knows.
+
+    Parameters
+    ----------
+    supervisor : Supervisor
+        Of the same run.
+    """
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        super().__init__()
+        self.supervisor = supervisor
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Take what Keras says of the run, save that it has one epoch, so that Keras writes no head of its own."""
+        super().set_params(params)
+        self.epochs = 1
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write the head: above the bar, or on the epoch's only line."""
+        used, limit = self.supervisor.spent_s / 60, self.supervisor.limit_s / 60
+        head = f"epoch {epoch + 1}, {used:.1f} of {limit:g} minutes"
+        print(head, end="\n" if self.verbose == 1 else ": ", flush=True)
+        super().on_epoch_begin(epoch, logs)
+
+
 def run(
     model: keras.Model,
     train: SeededBatches,
@@ -201,6 +228,7 @@ def run(
                 callbacks=[
                     keras.callbacks.SwapEMAWeights(),
                     keras.callbacks.CSVLogger(str(work / "log.csv"), append=True),
+                    Bar(supervisor),
                     *callbacks,
                     supervisor,
                 ],
