@@ -65,8 +65,16 @@ def pitch_range(rows: Rows) -> Floats:
 
 
 def note_length(rows: Rows) -> Floats:
-    """Return the mean of log2 of the notes' lengths in beats, shape (n,): -1 is eighths, 0 is quarters."""
-    return _mean(np.log2(lengths(rows) / STEPS_PER_BEAT), onsets(rows))
+    """Return log2 of the length in beats of the note that one hears at a random moment, shape (n,): 0 is quarters.
+
+    It is the notes' mean length, each weighted by its length. The plain mean would be little more than one over
+    the density.
+    """
+    begins = onsets(rows)
+    beats = np.where(begins, lengths(rows) / STEPS_PER_BEAT, 0.0)
+    total = beats.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.log2((beats**2).sum(axis=-1) / total), dtype=np.float64)
 
 
 def syncopation(rows: Rows) -> Floats:

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 #: What a unit of Mahalanobis length costs, squared, against a standard deviation of unwanted change, squared.
 #: Less separates attributes better where the latent tells them apart; else its longer moves lose the attribute.
-LENGTH_COST = 2.0
+LENGTH_COST = 0.1
 #: Longest vector, in Mahalanobis units: two vectors' worth of it already leads to where few phrases lie.
 LONGEST = 2.0
 

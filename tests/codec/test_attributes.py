@@ -32,7 +32,9 @@ def test_attributes_of_tokens_are_those_of_the_notes_they_spell(rows: np.ndarray
         if notes:
             assert attributes.register(one)[0] == pytest.approx(np.mean(pitches))
             assert attributes.pitch_range(one)[0] == np.ptp(pitches)
-            assert attributes.note_length(one)[0] == pytest.approx(np.mean(np.log2([float(n.length) for n in notes])))
+            assert attributes.note_length(one)[0] == pytest.approx(
+                np.log2(sum(float(n.length) ** 2 for n in notes) / sum(float(n.length) for n in notes))
+            )
 
 
 @given(any_rows)
