@@ -13,6 +13,7 @@ def write_notes(
     *,
     channel: int = 0,
     track: str = "",
+    key: str = "C",
     metre: tuple[int, int] = (4, 4),
 ) -> None:
     """Write notes (start, length, pitch), in beats, as a MIDI file of one track."""
@@ -23,6 +24,7 @@ def write_notes(
         rows.append((round((start + length) * 480), 0, mido.Message("note_off", note=pitch, channel=channel)))
     messages = [mido.MetaMessage("track_name", name=track)]
     messages.append(mido.MetaMessage("time_signature", numerator=metre[0], denominator=metre[1]))
+    messages.append(mido.MetaMessage("key_signature", key=key))
     now = 0
     for tick, _, message in sorted(rows, key=lambda row: row[:2]):
         messages.append(message.copy(time=tick - now))

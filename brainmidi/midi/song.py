@@ -20,6 +20,8 @@ BAR = Fraction(4)
 DRUM_CHANNEL = 9
 #: Played by hand, a note of a bar may begin so many beats before the line: it is nearer to the line's own sixteenth.
 EARLY = Fraction(1, 8)
+#: A time signature that counts shorter notes, or no notes in a bar, is damage.
+SHORTEST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ def read_song(path: Path) -> Song:
     """
     try:
         song = mido.MidiFile(os.fspath(path))
-    except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
+    except (OSError, EOFError, ValueError, KeyError, IndexError, mido.KeySignatureError) as error:
         reason = getattr(error, "strerror", None) or error or "it ends too early"
         raise MidiError(f"{path} cannot be read as a MIDI file ({reason}); choose a .mid file") from error
     if song.ticks_per_beat <= 0:
@@ -169,7 +171,7 @@ def _read_track(
         tick += message.time
         if message.type == "track_name":
             name = message.name
-        elif message.type == "time_signature":
+        elif message.type == "time_signature" and message.numerator > 0 and message.denominator <= SHORTEST:
             metres[Fraction(tick, ticks_per_beat)] = (message.numerator, message.denominator)
         elif message.type == "note_on" and message.velocity > 0:
             sounding.setdefault((message.channel, message.note), []).append((tick, message.velocity))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from brainmidi.drivers import assemble
 from brainmidi.drivers.anchors import Seeded, anchors_of, from_mode, settled
 from brainmidi.drivers.offline import make_session
 from brainmidi.drivers.places import Bars, Corner, Seed, on_grid, parse_place, prior_point
-from brainmidi.errors import ConfigError
+from brainmidi.errors import ConfigError, MidiError
 from brainmidi.midi.song import read_song
 from brainmidi.music.harmony import MODES, Key
 from brainmidi.music.phrase import MODEL_LENGTH, phrase_from_steps, to_mode, transposed
@@ -223,6 +224,36 @@ def test_a_note_a_little_before_the_bar_line_belongs_to_the_bar():
     phrase = read_song(Path("mine.mid")).excerpt("melody", 2, MODEL_LENGTH)
     assert [(note.start, note.pitch) for note in phrase] == [(0, 62), (4, 64)]
     assert all(note.end <= MODEL_LENGTH for note in phrase)
+
+
+@given(st.data())
+def test_a_damaged_file_is_read_or_refused(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("damaged") / "mine.mid"
+    write_notes(path, [(0, 1, 60), (3.9, 1, 62), (8, 4, 64)], key="Eb")
+    content = bytearray(path.read_bytes())
+    for place in data.draw(st.lists(st.integers(14, len(content) - 1), min_size=1, max_size=4)):
+        content[place] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
+    with suppress(MidiError):
+        assert read_song(path).excerpt("melody", 1, MODEL_LENGTH).notes
+
+
+@pytest.mark.parametrize("message", [b"\xff\x58\x04\x00\x02\x18\x08", b"\xff\x58\x04\x04\xc8\x18\x08"])
+def test_a_senseless_metre_is_passed_over(message):
+    write_notes("mine.mid", [(0, 4, 60), (4, 4, 62)])
+    content = Path("mine.mid").read_bytes()
+    assert content.count(b"\xff\x58\x04\x04\x02\x18\x08") == 1
+    Path("mine.mid").write_bytes(content.replace(b"\xff\x58\x04\x04\x02\x18\x08", message))
+    assert read_song(Path("mine.mid")).bar_lines == ((0, True), (4, True))
+
+
+def test_a_senseless_key_signature_is_refused():
+    write_notes("mine.mid", [(0, 4, 60), (4, 4, 62)], key="Eb")
+    content = Path("mine.mid").read_bytes()
+    assert content.count(b"\xff\x59\x02\xfd\x00") == 1
+    Path("mine.mid").write_bytes(content.replace(b"\xff\x59\x02\xfd\x00", b"\xff\x59\x02\x63\x00"))
+    with pytest.raises(MidiError, match=r"mine.mid cannot be read as a MIDI file"):
+        read_song(Path("mine.mid"))
 
 
 def test_a_track_with_the_parts_name_is_taken_alone():
