@@ -204,11 +204,16 @@ def _open(given: dict[str, Any]) -> LatentSpace:
     """Return the latent space that a command's options ask for."""
     from brainmidi.cli.options import MIDI_SUFFIXES, need_folder
     from brainmidi.drivers.latentspace import open_original, open_space
+    from brainmidi.drivers.places import Bars, parse_place
 
     out, python, config = given["out"], given.get("magenta_python"), given.get("config")
     if out.suffix.lower() not in MIDI_SUFFIXES:
         raise ConfigError(f"-o {out} ends in {out.suffix or 'no suffix'}, .mid is needed; rename it")
     need_folder("-o", out)
+    named = [given.get(name, "") for name in ("start", "end", "place", "source")]
+    read = [place for text in (*named, *given.get("sources", ())) if text and (place := parse_place(str(text)))]
+    if any(isinstance(place, Bars) and place.path.resolve() == out.resolve() for place in read):
+        raise ConfigError(f"-o {out} is the file that is read, it would be lost; give the output another name")
     options = {"key": given.get("key", ""), "chords": given.get("chords", ""), "seed": given["seed"]}
     if given.get("engine", opt.Engine.BRAINMIDI) is opt.Engine.BRAINMIDI:
         if python is not None or config is not None:
