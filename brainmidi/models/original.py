@@ -27,7 +27,7 @@ Float32Array = NDArray[np.float32]
 
 #: What the interpreter runs.
 WORKER = Path(__file__).with_name("magenta_worker.py")
-_INSTALL = "it must be the Python of an environment with magenta 2.1.4 (docs/magenta.md says how to make one)"
+_INSTALL = "it must be the Python of an environment with magenta 2.1.4 (docs/latent.md says how to make one)"
 
 
 class MagentaProcess:
