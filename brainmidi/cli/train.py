@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,6 +109,31 @@ def musicvae(
         source=source,
     )
     _print(figures)
+
+    given = [word for key in collections for word in ("--collection", key)]
+    given += ["--data", str(data)] if data is not None else []
+    # Figures are those of the code that plays, on TensorFlow; Keras has one back end a process.
+    command = [sys.executable, "-m", "brainmidi", "train", "finish", str(out), "--cache", str(cache), *given]
+    done = subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow"}, check=False)
+    raise typer.Exit(done.returncode)
+
+
+@train_app.command("finish")
+def finish(
+    folder: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A folder that `train musicvae` wrote.")],
+    data: Annotated[Path | None, typer.Option(metavar="FOLDER", help="As it was trained with.")] = None,
+    collections: Collections = [],  # noqa: B006 (typer copies it)
+    cache: Cache = _CACHE,
+) -> None:
+    """Choose anchors, learn attribute vectors, measure, and write the card; a training ends with it."""
+    from brainmidi.evaluate.musicvae import shown
+    from brainmidi.models import compiled  # noqa: F401 (before Keras, which it keeps quiet)
+    from brainmidi.models.checkpoint import find_checkpoint
+    from brainmidi.training import finish as recipe
+
+    report = recipe.finish(find_checkpoint(folder), cache=cache, collections=tuple(collections), data=data)
+    for section, lines in shown(report.figures):
+        typer.echo(f"{section}\n" + "\n".join(f"  {what:<34} {value}" for what, value in lines))
 
 
 @train_app.command("transformer")

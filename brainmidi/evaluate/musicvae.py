@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brainmidi.codec import groove, melody
+from brainmidi.codec import drums, groove, melody
 from brainmidi.evaluate import latent, statistics
 from brainmidi.models.attribute_vectors import AttributeVectors
 from brainmidi.models.checkpoint import find_checkpoint, read_config
@@ -77,11 +77,12 @@ def evaluate(
         ``"cross-talk"`` and ``"prior"`` too; of all but grooves ``"verbatim"``.
     """
     folder = find_checkpoint(checkpoint)
-    name = str(read_config(folder, "musicvae")["name"])
+    config = read_config(folder, "musicvae")
+    name, part = str(config["name"]), config.get("part")
     from brainmidi.models.compiled import CompiledMusicVae
 
     model = CompiledMusicVae(folder)
-    source = load(name, cache=cache, collections=collections, data=data)
+    source = load(name, cache=cache, collections=collections, data=data, part=part)
     test, train = spread(source.splits["test"], PHRASES), source.splits["train"]
     arrays = feed(name, model.config)
     if source.part == "groove":
@@ -121,13 +122,13 @@ def reconstruction(model: CompiledMusicVae, inputs: tuple[NDArray[Any], ...], pa
         bits.append(0.5 * (mu**2 + sigma**2 - 2.0 * np.log(sigma + 1e-8) - 1.0).sum(axis=1) / np.log(2.0))
         raw = model.teacher_forced(mu, targets, *controls)
         right["teacher_forced"].append(np.asarray(model.model.right(targets, raw)))
-        noise = rng.gumbel(size=(*targets.shape[:2], model.model.n_odds)).astype(np.float32)
+        noise = chance_of(model, rng, len(targets))
         for name, chance in (("greedy", None), ("sampled", noise)):
             decoded = model.decode(mu, noise=chance, controls=controls[0] if controls else None)
             right[name].append((decoded == targets).all(axis=-1))
     targets = inputs[1]
     greedy = np.concatenate(right["greedy"])
-    begins = targets[..., 0] >= (1 if part == "drums" else melody.FIRST_PITCH_CLASS)
+    begins = targets.any(axis=-1) if part == "drums" else targets[..., 0] >= melody.FIRST_PITCH_CLASS
     figures: dict[str, Any] = {name: float(np.concatenate(rows).mean()) for name, rows in right.items()}
     if part in PAPER:
         figures |= {"paper_teacher_forced": PAPER[part][0], "paper_sampled": PAPER[part][1]}
@@ -203,14 +204,21 @@ class Line:
         rows = []
         for (part,) in batches((np.asarray(z, dtype=np.float32),)):
             shape = (len(part), *bias.shape)
-            chance = rng.gumbel(size=shape).astype(np.float32) if noise else None
+            chance = chance_of(model, rng, len(part)) if noise else None
             controls = None
             if config.control_depth:
                 controls = np.zeros((*shape[:2], config.control_depth), dtype=np.float32)
                 controls[..., TONIC] = 1.0
             events = model.decode(part, bias=np.broadcast_to(bias, shape), noise=chance, controls=controls)
-            rows.append(events[..., 0])
+            rows.append(events[..., 0] if config.events == "categorical" else drums.pack(events > 0.5))
         return np.concatenate(rows).astype(np.int64)
+
+
+def chance_of(model: CompiledMusicVae, rng: np.random.Generator, n: int) -> NDArray[np.float32]:
+    """Return the noise (n, n_steps, n_odds) that makes samples of the model's log-odds."""
+    shape = (n, model.config.n_steps, model.model.n_odds)
+    draw = rng.gumbel if model.config.events == "categorical" else rng.logistic
+    return draw(size=shape).astype(np.float32)
 
 
 def batches(inputs: tuple[NDArray[Any], ...]) -> list[tuple[NDArray[Any], ...]]:

@@ -15,11 +15,11 @@ with without_load_notes():
     import tensorflow as tf
 
 # These load Keras too, and so come after the block that keeps it quiet.
-from brainmidi.errors import ModelError  # noqa: E402
-from brainmidi.models.checkpoint import put_weights, read_sizes, read_weights  # noqa: E402
-from brainmidi.models.configs import MusicVaeConfig  # noqa: E402
-from brainmidi.models.musicvae import MusicVae  # noqa: E402
-from brainmidi.models.transformer import MusicTransformer, TransformerConfig  # noqa: E402
+from brainmidi.errors import ModelError
+from brainmidi.models.checkpoint import put_weights, read_sizes, read_weights
+from brainmidi.models.configs import MusicVaeConfig
+from brainmidi.models.musicvae import MusicVae
+from brainmidi.models.transformer import MusicTransformer, TransformerConfig
 
 Float32Array = NDArray[np.float32]
 IntArray = NDArray[np.int32]

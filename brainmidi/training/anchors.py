@@ -1,9 +1,9 @@
 """Choose the phrases between which a session's parts move: calm and active corners, from the training phrases.
 
 A corner must be one that the model knows (it gives the phrase back) and be sparse or busy enough. That of a melody or
-bass lies in C major without accidentals (so that it can be moved to any mode by scale degree), begins and ends on a tone
-of the tonic chord, and sings; drums mark the downbeats with the kick and have a backbeat. Among those, corners far apart
-in latent space are taken, so that every anchor sounds like a place of its own.
+bass lies in C major without accidentals (so that it can be moved to any mode by scale degree), begins and ends on a
+tone of the tonic chord, and sings; drums mark the downbeats with the kick and have a backbeat. Among those, corners far
+apart in latent space are taken, so that every anchor sounds like a place of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainmidi.codec import chords, drums, melody
-from brainmidi.errors import ModelError
 from brainmidi.training.material import Material, Source, feed
 from brainmidi.types import Phrase
 
@@ -78,7 +77,7 @@ class Corner:
 
 
 def choose(model: CompiledMusicVae, name: str, source: Source, n_anchors: int) -> list[tuple[Corner, Corner]]:
-    """Return `n_anchors` pairs of a calm and an active corner.
+    """Return pairs of a calm and an active corner, `n_anchors` of them or as many as there are.
 
     Parameters
     ----------
@@ -88,11 +87,6 @@ def choose(model: CompiledMusicVae, name: str, source: Source, n_anchors: int) -
         Its data; corners come of the training split.
     n_anchors : int
         Pairs.
-
-    Raises
-    ------
-    ModelError
-        If the phrases are too few to choose from.
     """
     train = source.splits["train"]
     if source.part == "drums":
@@ -108,13 +102,10 @@ def choose(model: CompiledMusicVae, name: str, source: Source, n_anchors: int) -
         _, first = np.unique(train.events, axis=0, return_index=True)
         rows = np.array([n for n in sorted(first) if fit(train.events[n]) and _in_c(train, n)], dtype=np.intp)
         corners = sorted(_corners(model, name, train.take(rows)), key=lambda corner: -corner.given_back)
-        if len(corners) < n_anchors:
-            raise ModelError(
-                f"{len(corners)} phrases are fit to be corners, {n_anchors} are needed; read more collections"
-            )
-        worst = corners[min(BEST_KNOWN, len(corners)) - 1].given_back
+        worst = corners[min(BEST_KNOWN, len(corners)) - 1].given_back if corners else 1.0
         sides.append(_far_apart([corner for corner in corners if corner.given_back >= worst], n_anchors))
-    calm, active = sides
+    n_pairs = min(len(side) for side in sides)
+    calm, active = (side[:n_pairs] for side in sides)
     # Partners lie close to each other: the way between them is then one line growing busier, not two.
     pairs = []
     for corner in calm:
@@ -187,7 +178,10 @@ def _corners(model: CompiledMusicVae, name: str, rows: Material) -> list[Corner]
 
 
 def _far_apart(corners: list[Corner], n: int) -> list[Corner]:
-    """Return `n` corners, of as many pieces, by farthest-point sampling from the best known."""
+    """Return `n` corners, of as many pieces, by farthest-point sampling from the best known; fewer of fewer pieces."""
+    n = min(n, len({corner.piece for corner in corners}))
+    if n == 0:
+        return []
     mus = np.stack([corner.mu for corner in corners])
     chosen = [int(np.argmin(np.linalg.norm(mus - mus.mean(axis=0), axis=1)))]
     nearest = np.linalg.norm(mus - mus[chosen[0]], axis=1)

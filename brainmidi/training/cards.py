@@ -12,9 +12,10 @@ from brainmidi.training.corpora import COLLECTIONS
 CARD_FILE = "README.md"
 #: What a training says of itself, for the card.
 TRAINING_FILE = "training.json"
-LICENCE = (
-    "Split by piece, never by phrase. The weights are released under Apache-2.0 with the rest of the project, and what "
-    "you play with them is yours."
+SPLIT = "Split by piece, never by phrase."
+FREE = (
+    f"{SPLIT} The weights are released under Apache-2.0 with the rest of the project, and what you play with them is "
+    "yours."
 )
 
 
@@ -36,6 +37,8 @@ class Card:
         Figures on the test split, by section.
     notes : str
         How to read them.
+    free : bool
+        Whether the data lets anyone use the weights.
     """
 
     title: str
@@ -45,6 +48,7 @@ class Card:
     training: Mapping[str, Any]
     sections: Mapping[str, Sequence[tuple[str, str]]]
     notes: str
+    free: bool = True
 
 
 def licences(collections: Sequence[str]) -> tuple[str, ...]:
@@ -59,7 +63,7 @@ def write_card(folder: Path, card: Card) -> None:
     figures = "\n\n".join(f"### {section.capitalize()}\n\n{_table(rows)}" for section, rows in card.sections.items())
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CARD_FILE).write_text(
-        f"# {card.title}\n\n{card.what}\n\n## Data and licence\n\n{data}\n\n{LICENCE}\n\n"
+        f"# {card.title}\n\n{card.what}\n\n## Data and licence\n\n{data}\n\n{FREE if card.free else SPLIT}\n\n"
         f"## Recipe\n\n    {card.command}\n\n{trained}\n\n## Figures on the test split\n\n{figures}\n\n{card.notes}\n"
     )
 

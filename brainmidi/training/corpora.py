@@ -84,7 +84,7 @@ def need_pieces(splits: Mapping[str, Sequence[object]], what: str) -> None:
     """
     for name, rows in splits.items():
         if not rows:
-            raise ConfigError(f"0 pieces {what} are in the {name} split, 1 is needed; add a collection")
+            raise ConfigError(f"0 pieces {what} are in the {name} split, 1 is needed; add pieces")
 
 
 def load_pieces(collections: tuple[str, ...], cache: Path) -> list[Piece]:

@@ -10,11 +10,14 @@ from typing import Any
 from brainmidi.evaluate.musicvae import Report, evaluate, shown
 from brainmidi.evaluate.transformer import melody_likelihood
 from brainmidi.models.checkpoint import read_config
+from brainmidi.models.configs import CONFIGS
 from brainmidi.training import anchors
 from brainmidi.training.cards import TRAINING_FILE, Card, write_card
 from brainmidi.training.material import load
 
 N_ANCHORS = 6
+#: What a session can play: outputs by part, in two bars.
+PLAYED, TWO_BARS = {"melody": ((90,),), "bass": ((90,),), "drums": ((512,),)}, 32
 ANCHORS_FILE, ATTRIBUTES_FILE = "anchors.json", "attributes.json"
 
 WHAT = {
@@ -24,16 +27,16 @@ WHAT = {
     "sixteenth): 32 sixteenths, 90 classes, the tonic on C.",
     "drums": "A variational autoencoder of two-bar drum patterns: 32 sixteenths, one of the 512 sets of nine drums at "
     "each.",
-    "groove": "A drummer: reads which of nine drums is struck on which of 32 sixteenths, and says how hard, and how far "
-    "before or after the beat (GrooVAE's `humanize`).",
+    "groove": "A drummer: reads which of nine drums is struck on which of 32 sixteenths, and says how hard, and how "
+    "far before or after the beat (GrooVAE's `humanize`).",
 }
 READING = """\
-Reconstruction is in shares of all steps: *teacher forced* is given the true past, *greedy* and *sampled* (temperature 1)
-the latent alone. *Floor nothing* always answers "no event", *floor other* gives another test phrase. The figures of the
-paper (Roberts et al. 2018, table 1) are of models trained on 1.5 million MIDI files: a reference, not like for like.
+Reconstruction is in shares of all steps: *teacher forced* is given the true past, *greedy* and *sampled* (temperature
+1) the latent alone. *Floor nothing* always answers "no event", *floor other* gives another test phrase. The paper's
+figures (Roberts et al. 2018, table 1) are of models trained on 1.5 million MIDI files: a reference, not like for like.
 
-*Spearman* is of the mean edit distance to the first end with the place on the way. Attributes are moved to 11 levels, -2
-to 2 standard deviations, on 200 held-out phrases; cross-talk says by how many of its own standard deviations another
+*Spearman* is of the mean edit distance to the first end with the place on the way. Attributes are moved to 11 levels,
+-2 to 2 standard deviations, on 200 held-out phrases; cross-talk says by how many of its own standard deviations another
 attribute moves for one of the attribute that is meant. Overlaps are sums of the smaller of two normalised histograms,
 beside those of two halves of the test set. A verbatim match is a run of notes with equal intervals and times between
 onsets, in any key; test phrases stand beside the samples, for what is common in this music anyway."""
@@ -51,12 +54,13 @@ def finish(folder: Path, *, cache: Path, collections: tuple[str, ...] = (), data
     """
     config = read_config(folder, "musicvae")
     name, part = str(config["name"]), str(config["part"])
-    source = load(name, cache=cache, collections=collections, data=data)
-    if part in ("melody", "bass", "drums"):
+    source = load(name, cache=cache, collections=collections, data=data, part=part)
+    if part in PLAYED and CONFIGS[name].outputs in PLAYED[part] and CONFIGS[name].n_steps == TWO_BARS:
         from brainmidi.models.compiled import CompiledMusicVae
 
         pairs = anchors.choose(CompiledMusicVae(folder), name, source, N_ANCHORS)
-        anchors.write_anchors(folder / ANCHORS_FILE, pairs, part)
+        if pairs:
+            anchors.write_anchors(folder / ANCHORS_FILE, pairs, part)
     score = melody_likelihood("music-transformer_chorales") if part == "melody" else None
     report = evaluate(folder, cache=cache, collections=collections, data=data, log_likelihood=score)
     if report.vectors is not None:
@@ -75,6 +79,7 @@ def finish(folder: Path, *, cache: Path, collections: tuple[str, ...] = (), data
             training={**training, **source.notes},
             sections=dict(shown(report.figures)),
             notes=READING,
+            free=data is None or part in ("drums", "groove"),
         ),
     )
     return report
