@@ -21,6 +21,7 @@ from brainmidi.types import Bar, ControlFrame, Phrase
 
 __all__ = ["HIGHEST", "LOWEST", "Session", "SessionSetup", "SessionState"]
 
+
 @dataclass(frozen=True, slots=True)
 class SessionState:
     """What the next bar depends on, besides its controls.
@@ -218,8 +219,10 @@ class Session:
     def _after(self, state: SessionState, bar: Bar, lines: Phrase, memory: VoiceState) -> SessionState:
         starts = form.is_phrase_start(bar.index)
         theme = state.theme
-        if not starts and state.first is not None and (
-            form.states_theme(bar.index) or (theme is None and not form.contrasts(bar.index))
+        if (
+            not starts
+            and state.first is not None
+            and (form.states_theme(bar.index) or (theme is None and not form.contrasts(bar.index)))
         ):
             theme = joined(state.first, lines)
         return SessionState(

@@ -35,9 +35,7 @@ class SourceInfo:
     parameters: tuple[str, ...] = ()
 
 
-def open_source(
-    name: str, *, clock: Clock, options: Mapping[str, str | int] = _NO_OPTIONS, seed: int = 0
-) -> Source:
+def open_source(name: str, *, clock: Clock, options: Mapping[str, str | int] = _NO_OPTIONS, seed: int = 0) -> Source:
     """Make the source called `name`; nothing is connected before its ``start``.
 
     Parameters
