@@ -19,7 +19,7 @@ latent_app = typer.Typer(name="latent", help="Move through a model's latent spac
 
 MELODY, DRUMMER = "hier-mel_2bar", "hier-groove_2bar_humanize"
 #: A walk stays this near to where it begins, and one step is so long, as shares of a typical point's distance from 0.
-RADIUS, STRIDE = 0.5, 0.15
+RADIUS, STRIDE = 1.0, 0.3
 
 
 @latent_app.callback()
