@@ -126,7 +126,7 @@ def _decoded(anchors: tuple[Anchor, ...], part: str, voice: Any) -> tuple[Anchor
 def _pair(pair: tuple[str, str], part: str, key: Key) -> Anchor:
     places = [parse_place(text) for text in pair]
     calm, active = (_phrase(place, part, key) for place in places)
-    name = " > ".join(str(place) for place in places)
+    name = ">".join(str(place) for place in places)
     first, second = (place.number if isinstance(place, Seed) else None for place in places)
     if first is None and second is None:
         return Anchor(name, calm, active)

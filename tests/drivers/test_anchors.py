@@ -63,7 +63,7 @@ def test_bars_of_a_file_are_the_corners_moved_to_c():
     tune = [(0, 1, 62), (1, 1, 65), (2, 2, 69), (4, 1, 72), (5, 3, 74)]
     write_notes("mine.mid", [*tune, *((start + 8, length, pitch - 2) for start, length, pitch in tune)])
     (anchor,) = anchors_of(config_of(melody=[["mine.mid", "mine.mid@3"]]), "melody")
-    assert anchor.name == "mine@1 > mine@3"
+    assert anchor.name == "mine@1>mine@3"
     as_heard = transposed(anchor.in_mode(Key.parse("D dorian")).calm, 2)
     assert [(n.start, n.length, n.pitch) for n in as_heard] == tune
     assert [n.pitch for n in anchor.active] == [n.pitch for n in on_grid(transposed(as_heard, -4), "melody")]
@@ -93,7 +93,7 @@ def test_presets_are_named_and_their_corners_mixed():
     found = anchors_of(config_of(melody=["fall", ["anchor:rise.active", "anchor:fall.calm"]]), "melody")
     assert found[0] is ANCHORS[1]
     assert (found[1].calm, found[1].active) == (ANCHORS[0].active, ANCHORS[1].calm)
-    assert found[1].name == "rise.active > fall.calm"
+    assert found[1].name == "rise.active>fall.calm"
 
 
 @pytest.mark.parametrize(("part", "voice"), [("melody", FakeMelody), ("bass", FakeBass), ("drums", FakeDrums)])
@@ -105,7 +105,7 @@ def test_a_seed_is_decoded_once_by_its_own_voice_at_its_own_point(part, voice):
     assert [anchor.seeds for anchor in waiting] == [(3, None), (4, None)]
     found = anchors_of(config, part, voice)
     assert not any(isinstance(anchor, Seeded) for anchor in found)
-    assert [anchor.name for anchor in found] == [f"seed:{n} > {preset[7:]}" for n in (3, 4)]
+    assert [anchor.name for anchor in found] == [f"seed:{n}>{preset[7:]}" for n in (3, 4)]
     assert found[0].calm != found[1].calm
     assert found[0].active == SHIPPED[part][0].calm
     assert {note.part for anchor in found for note in anchor.calm} == {part}
@@ -135,7 +135,7 @@ def test_a_session_plays_between_its_own_anchors():
     assert not any(isinstance(anchor, Seeded) for anchor in (*session.setup.anchors, *session.setup.drum_anchors))
     assert session.setup.bass_anchors == (BASS_ANCHORS[1],)
     _, bar = session.step(session.initial(), ControlFrame.neutral(0.0), None)
-    assert bar.anchor == "mine@1 > seed:1"
+    assert bar.anchor == "mine@1>seed:1"
 
 
 def test_anchors_given_to_a_driver_go_before_the_table():
