@@ -19,7 +19,7 @@ STEPS = 5
 
 
 def main(folder: Path) -> None:
-    melody, _ = load_voices()
+    melody = load_voices().melody
     anchor = load_anchors()[0]
     calm, active = melody.encode(anchor.calm), melody.encode(anchor.active)
     free = Constraint(np.zeros((32, 128), dtype=np.float32), np.zeros(32, dtype=np.float32))  # nothing is forbidden

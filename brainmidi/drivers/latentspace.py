@@ -28,7 +28,7 @@ from brainmidi.music.voices import Float32Array
 from brainmidi.types import Phrase
 
 #: Where a checkpoint keeps its attribute vectors.
-ATTRIBUTES_FILE = "attributes.json"
+ATTRIBUTES_FILE = "attributes.npz"
 
 
 class LatentSpace:

@@ -18,7 +18,7 @@ from brainmidi.training.material import load
 N_ANCHORS = 6
 #: What a session can play: outputs by part, in two bars.
 PLAYED, TWO_BARS = {"melody": ((90,),), "bass": ((90,),), "drums": ((512,),)}, 32
-ANCHORS_FILE, ATTRIBUTES_FILE = "anchors.json", "attributes.json"
+ANCHORS_FILE, ATTRIBUTES_FILE = "anchors.json", "attributes.npz"
 
 WHAT = {
     "melody": "A variational autoencoder of two-bar melodies: 32 sixteenths, 90 classes (hold, rest, 88 pitches), the "

@@ -83,7 +83,7 @@ def test_an_imported_model_is_written_and_listed(capsys, tmp_path):
     assert lines[0].split() == ["name", "kind", "configuration", "size", "source"]
     assert any(line.split()[:3] == [f"magenta_{CONFIG}", "musicvae", CONFIG] for line in lines)
     assert sum(line.endswith("imported from model") for line in lines) == 1
-    assert any(line.startswith("cat-mel_2bar_small ") and line.endswith(" shipped") for line in lines)
+    assert any(line.startswith("hier-mel_2bar ") and line.endswith(" shipped") for line in lines)
 
 
 @pytest.mark.parametrize("command", [(), ("list",), ("import",)])

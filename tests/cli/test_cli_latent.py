@@ -187,7 +187,7 @@ def write_vectors() -> None:
     none = np.zeros(2)
     AttributeVectors(
         ("density", "note length"), directions, np.zeros((STEPS, 2)), np.zeros(STEPS), none, none + 1
-    ).save(Path("mel/attributes.json"))
+    ).save(Path("mel/attributes.npz"))
 
 
 def test_attributes_are_moved_by_their_vectors(capsys):

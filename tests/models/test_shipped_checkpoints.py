@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 
 from brainmidi.models.checkpoint import CONFIG_FILE, checkpoints_root, read_config, read_weights
+from brainmidi.types import PARTS
 
 FOLDERS = sorted(path.parent for path in checkpoints_root().glob(f"*/{CONFIG_FILE}"))
 
 
-def test_a_melody_model_and_an_accompaniment_model_ship() -> None:
-    assert {read_config(folder)["kind"] for folder in FOLDERS} >= {"musicvae", "transformer"}
+def test_a_model_ships_for_every_part_of_the_band() -> None:
+    from brainmidi.drivers.voices import CHECKPOINTS
+
+    assert set(CHECKPOINTS) == set(PARTS)
+    assert {name for names in CHECKPOINTS.values() for name in names} == {folder.name for folder in FOLDERS}
+    assert all(read_config(folder)["kind"] in ("musicvae", "transformer") for folder in FOLDERS)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -19,8 +24,32 @@ def test_every_checkpoint_has_finite_weights_and_a_card_with_licence_and_command
     assert all(np.isfinite(weight).all() and weight.std() > 0 for weight in read_weights(folder).values())
     assert sum(path.stat().st_size for path in folder.iterdir()) < 12e6
     card = (folder / "README.md").read_text()
-    for part in ("Data and licence", "public domain", "brainmidi train", "seed"):
+    for part in ("Data and licence", "brainmidi train", "seed"):
         assert part in card
+    assert "public domain" in card or "CC BY 4.0" in card
+
+
+@pytest.mark.parametrize("part", ["melody", "bass", "drums"])
+def test_the_anchors_of_a_part_are_two_bars_of_it(part) -> None:
+    from brainmidi.drivers.voices import load_anchors
+
+    anchors = load_anchors(part)
+    assert len(anchors) == 6
+    for anchor in anchors:
+        assert len(anchor.calm.notes) < len(anchor.active.notes)
+        assert {note.part for phrase in (anchor.calm, anchor.active) for note in phrase} == {part}
+
+
+@pytest.mark.parametrize("part", ["melody", "bass"])
+def test_the_attribute_vectors_of_a_line_know_its_attributes(part) -> None:
+    from brainmidi.codec.attributes import ATTRIBUTES
+    from brainmidi.drivers.voices import CHECKPOINTS
+    from brainmidi.models.attribute_vectors import AttributeVectors
+    from brainmidi.models.checkpoint import find_checkpoint
+    from brainmidi.training.finish import ATTRIBUTES_FILE
+
+    vectors = AttributeVectors.load(find_checkpoint(CHECKPOINTS[part][0]) / ATTRIBUTES_FILE)
+    assert vectors.names == tuple(ATTRIBUTES)
 
 
 @pytest.mark.models
@@ -29,7 +58,7 @@ def test_shipped_anchors_come_back_from_the_shipped_model() -> None:
     from brainmidi.drivers.voices import load_anchors, load_voices
     from brainmidi.music.voices import Constraint
 
-    melody, _ = load_voices()
+    melody = load_voices().melody
     free = Constraint(np.zeros((32, 128), np.float32), np.zeros(32, np.float32))
     shares = []
     for anchor in load_anchors():
@@ -47,7 +76,7 @@ def test_busier_corners_lie_on_the_active_side() -> None:
     from brainmidi.drivers.voices import load_anchors, load_voices
     from brainmidi.music.voices import Constraint
 
-    melody, _ = load_voices()
+    melody = load_voices().melody
     free = Constraint(np.zeros((32, 128), np.float32), np.zeros(32, np.float32))
     onsets = dict.fromkeys((0.0, 0.5, 1.0), 0)
     for anchor in load_anchors():
