@@ -148,7 +148,11 @@ class Original:
                 path = self._tf.train.latest_checkpoint(path) or path
             elif os.path.isfile(path) and tarfile.is_tarfile(path):
                 path = _unpack(path, stack.enter_context(tempfile.TemporaryDirectory()))
-            self._saver.restore(self._session, path)
+            try:
+                self._saver.restore(self._session, path)
+            except (ValueError, self._tf.errors.OpError) as error:
+                # TensorFlow says it in pages, of which the last lines name a variable or a file.
+                raise ValueError(f"{path} does not hold this configuration's weights; name its own") from error
 
     def initialise(self) -> None:
         """Give the weights that training starts from."""

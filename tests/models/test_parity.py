@@ -6,11 +6,13 @@ Sizes are shrunken; BRAINMIDI_PARITY_WHOLE=1 compares in full size.
 from __future__ import annotations
 
 import tarfile
+from dataclasses import replace
 
 import magenta_reference as reference
 import numpy as np
 import pytest
 
+from brainmidi.errors import ModelError
 from brainmidi.models.configs import MAGENTA
 from brainmidi.models.original import MagentaProcess
 
@@ -104,3 +106,5 @@ def test_a_checkpoint_that_magenta_saved_is_restored_from_its_prefix_its_folder_
     for path in (folder / "model.ckpt", folder, tmp_path / "model.tar"):
         pair.build_theirs(path)
         assert np.array_equal(pair.their_encoding(events, None, None)["mu"], expected)
+    with pytest.raises(ModelError, match=r"does not hold this configuration's weights"):
+        replace(pair, name="cat-mel_2bar_med_chords").build_theirs(folder)
