@@ -15,6 +15,9 @@ BEGUN_S = time.time()
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np  # noqa: E402
+
+# magenta was written when numpy still had it
+np.bool = bool
 import tensorflow.compat.v1 as tf  # noqa: E402
 from magenta.models.music_vae.configs import CONFIG_MAP  # noqa: E402
 from magenta.models.music_vae.trained_model import TrainedModel  # noqa: E402

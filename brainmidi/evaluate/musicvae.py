@@ -73,8 +73,8 @@ def evaluate(
     Returns
     -------
     Report
-        Sections: ``"reconstruction"`` for every model; of one-voice lines ``"interpolation"``, ``"attributes"``,
-        ``"cross-talk"`` and ``"prior"`` too; of all but grooves ``"verbatim"``.
+        Sections: ``"reconstruction"`` for every model; of melodies ``"interpolation"``, ``"attributes"`` and
+        ``"cross-talk"``, of melodies and basses ``"prior"``; of all but grooves ``"verbatim"``.
     """
     folder = find_checkpoint(checkpoint)
     config = read_config(folder, "musicvae")
@@ -90,13 +90,15 @@ def evaluate(
     figures: Figures = {"reconstruction": reconstruction(model, arrays(test), source.part)}
     line = Line(model, arrays)
     vectors = None
-    if source.part in ("melody", "bass"):
+    if source.part == "melody":
         between = interpolation(line, test, log_likelihood)
         table = latent.attribute_table(
             line.encode, line.decode, spread(train, LEARNED_FROM).events.astype(np.int64), test.events.astype(np.int64)
         )
-        figures |= {"interpolation": between, **attributes(table), "prior": prior(line, test)}
+        figures |= {"interpolation": between, **attributes(table)}
         vectors = table.vectors
+    if source.part in ("melody", "bass"):
+        figures["prior"] = prior(line, test)
     figures["verbatim"] = verbatim(line, source)
     return Report(figures, vectors)
 
@@ -169,8 +171,6 @@ def grooves(model: CompiledMusicVae, inputs: tuple[NDArray[Any], ...]) -> dict[s
 class Line:
     """A model as two functions over whole batches of token rows, as :mod:`brainmidi.evaluate.latent` asks for them.
 
-    Where the model wants chords, all of a phrase is under the tonic's.
-
     Parameters
     ----------
     model : CompiledMusicVae
@@ -182,19 +182,24 @@ class Line:
         self.model, self.arrays = model, arrays
 
     def encode(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
-        """Return latent means (n, latent_size) of rows (n, t)."""
-        found = [self.model.encode(*inputs)[0] for inputs in batches(self._inputs(rows))]
-        return np.concatenate(found)
-
-    def _inputs(self, rows: NDArray[np.integer]) -> tuple[NDArray[Any], ...]:
+        """Return latent means (n, latent_size) of rows (n, t), under the tonic's chord if the model wants chords."""
         under = np.full(rows.shape, TONIC, dtype=np.uint8) if self.model.config.control_depth else None
         inputs = self.arrays(Material(rows, under, np.zeros(len(rows), dtype=np.int32), ()))
-        return (inputs[0], *inputs[2:])
+        return np.concatenate([self.model.encode(*part)[0] for part in batches((inputs[0], *inputs[2:]))])
 
     def decode(
-        self, z: NDArray[np.float32], *, noise: bool = False, in_key: bool = False, seed: int = 0
+        self,
+        z: NDArray[np.float32],
+        *,
+        noise: bool = False,
+        in_key: bool = False,
+        under: NDArray[np.integer] | None = None,
+        seed: int = 0,
     ) -> NDArray[np.int64]:
-        """Return rows (n, t): the likeliest tokens, or with `noise` samples; `in_key` allows the tones of C major."""
+        """Return rows (n, t): the likeliest tokens, or with `noise` samples; `in_key` allows the tones of C major.
+
+        `under`, shape (n, t), are chords; the tonic's if not given.
+        """
         config, model = self.model.config, self.model
         rng = np.random.default_rng(seed)
         bias = np.zeros((config.n_steps, model.model.n_odds), dtype=np.float32)
@@ -202,13 +207,14 @@ class Line:
             pitch_class = (np.arange(melody.N_CLASSES) - melody.FIRST_PITCH_CLASS + melody.MIN_PITCH) % 12
             bias[:, (np.arange(melody.N_CLASSES) >= 2) & ~np.isin(pitch_class, MAJOR)] = -1e9
         rows = []
-        for (part,) in batches((np.asarray(z, dtype=np.float32),)):
+        if under is None:
+            under = np.full((len(z), config.n_steps), TONIC)
+        for part, chorded in batches((np.asarray(z, dtype=np.float32), under)):
             shape = (len(part), *bias.shape)
             chance = chance_of(model, rng, len(part)) if noise else None
             controls = None
             if config.control_depth:
-                controls = np.zeros((*shape[:2], config.control_depth), dtype=np.float32)
-                controls[..., TONIC] = 1.0
+                controls = np.eye(config.control_depth, dtype=np.float32)[chorded]
             events = model.decode(part, bias=np.broadcast_to(bias, shape), noise=chance, controls=controls)
             rows.append(events[..., 0] if config.events == "categorical" else drums.pack(events > 0.5))
         return np.concatenate(rows).astype(np.int64)
@@ -270,9 +276,11 @@ def attributes(table: latent.AttributeTable) -> Figures:
 
 
 def prior(line: Line, test: Material) -> dict[str, Any]:
-    """Return how far histograms of samples from the prior overlap those of the test phrases."""
+    """Return how far histograms of samples from the prior overlap those of the test phrases, under their chords."""
     size = line.model.config.latent_size
-    found = latent.prior_overlap(lambda z: line.decode(z, noise=True), test.events.astype(np.int64), size, n=SAMPLES)
+    under = None if test.chords is None else np.resize(test.chords, (SAMPLES, test.chords.shape[1]))
+    rows = test.events.astype(np.int64)
+    found = latent.prior_overlap(lambda z: line.decode(z, noise=True, under=under), rows, size, n=SAMPLES)
     return {
         f"{name.replace(' ', '_')}_{against}": value
         for name, overlaps in found.items()
