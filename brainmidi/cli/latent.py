@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 latent_app = typer.Typer(name="latent", help="Move through a model's latent space by hand: phrases in, phrases out.")
 
-MELODY, DRUMMER = "hier-mel_2bar", "hier-groove_2bar_humanize"
+MELODY, DRUMMER = "hier-mel_2bar", "hier-groove_2bar_hits"
 #: A walk stays this near to where it begins, and one step is so long, as shares of a typical point's distance from 0.
 RADIUS, STRIDE = 1.0, 0.3
 
@@ -188,9 +188,9 @@ def humanise(
     from brainmidi.midi.song import BAR, read_song
 
     with _open(dict(locals())) as space:
-        if space.config.events != "groove" or not space.name.endswith("humanize"):
+        if space.config.events != "groove" or not space.name.endswith(("humanize", "_hits")):
             raise ConfigError(
-                f"--checkpoint {checkpoint} does not humanise; choose a GrooVAE whose name ends in humanize"
+                f"--checkpoint {checkpoint} does not humanise; choose a GrooVAE whose name ends in humanize or hits"
             )
         song = read_song(source)
         bars = int(space.length / BAR)

@@ -71,7 +71,7 @@ def codec_of(name: str, config: MusicVaeConfig, part: str = "") -> Codec:
         return Codec(part, lambda phrase: melody_codec.encode(phrase)[:, None], lambda events: write(events[:, 0]))
     groove = what == ("groove", (groove_codec.N_FEATURES,))
     found = _groove(name) if groove else _DRUMS.get(what)
-    if found is not None and not config.control_depth:
+    if found is not None and (not config.control_depth or name.endswith("_hits")):
         return found
     raise ModelError(f"configuration {name} has no codec here; choose a checkpoint of {SUPPORTED}")
 
@@ -87,7 +87,7 @@ def _struck(kit: drum_codec.Kit) -> Codec:
 
 def _groove(name: str) -> Codec | None:
     """Return the codec of a GrooVAE, by what its encoder reads; None where that is not known here."""
-    if name.endswith("humanize"):
+    if name.endswith(("humanize", "_hits")):
         return _played(groove_codec.humanise_input)
     if "_tap_" in name:
         return _played(groove_codec.tap_input)
@@ -110,7 +110,7 @@ _DRUMS: dict[tuple[str, tuple[int, ...]], Codec] = {
 
 def chord_rows(name: str, config: MusicVaeConfig, chords: str, key: Key) -> Float32Array | None:
     """Return the one-hot rows (t, 49) of chords moved to C, None for a model that is told none."""
-    if not config.control_depth:
+    if config.control_depth != CHORD_DEPTH:
         if chords:
             raise ConfigError(
                 f"--chords {chords!r}: {name} is told no chords; leave them out, or choose a checkpoint that is"

@@ -16,14 +16,14 @@ from brainmidi.drivers.eventcodecs import chord_rows, codec_of
 from brainmidi.drivers.latentvoices import humanised
 from brainmidi.drivers.phrasemodel import OneByOne, PhraseModel, load_model
 from brainmidi.drivers.places import Corner, Place, Seed, corner_of, parse_place, phrase_at, prior_point
-from brainmidi.drivers.voices import ANCHORS_FILE
+from brainmidi.drivers.voices import ANCHORS_FILE, read_anchors
 from brainmidi.errors import ModelError
 from brainmidi.models.attribute_vectors import AttributeVectors
 from brainmidi.models.checkpoint import CONFIG_FILE, find_checkpoint, read_config, read_sizes
 from brainmidi.models.configs import MusicVaeConfig
 from brainmidi.models.magenta import configuration
 from brainmidi.music.harmony import Key
-from brainmidi.music.phrase import anchors_from_json, transposed
+from brainmidi.music.phrase import transposed
 from brainmidi.music.voices import Float32Array
 from brainmidi.types import Phrase
 
@@ -103,6 +103,7 @@ class LatentSpace:
         BrainmidiError
             One of them is not understood or cannot be read.
         """
+        self._need_phrases()
         found = [self._found(parse_place(text)) for text in places]
         size = self.config.latent_size
         return np.stack(
@@ -116,8 +117,14 @@ class LatentSpace:
         """Return a phrase as the model's events, (t, k)."""
         return self.codec.encode(self._moved(phrase, -1))
 
+    def _need_phrases(self) -> None:
+        """Refuse a drummer who is told what to strike: its points alone spell no phrase."""
+        if self.config.events == "groove" and self.config.control_depth:
+            raise ModelError(f"{self.name} is told what is struck; use it with `brainmidi latent humanise`")
+
     def decode(self, z: Float32Array, temperature: float = 0.0) -> Phrase:
         """Return the phrase at a point, in the key; the likeliest at temperature 0."""
+        self._need_phrases()
         return self._moved(self.codec.decode(self.model.decode(z, temperature, self._controls)), 1)
 
     def vectors(self) -> AttributeVectors:
@@ -131,7 +138,7 @@ class LatentSpace:
         if self.folder is None or not (self.folder / ATTRIBUTES_FILE).is_file():
             raise ModelError(
                 f"checkpoint of {self.name} has no attribute vectors ({ATTRIBUTES_FILE}); "
-                "choose one of a melody or a bass that has"
+                "choose a melody's that has"
             )
         return AttributeVectors.load(self.folder / ATTRIBUTES_FILE)
 
@@ -170,7 +177,7 @@ class LatentSpace:
         path = None if self.folder is None else self.folder / ANCHORS_FILE
         if path is None or not path.is_file():
             raise ModelError(f"checkpoint of {self.name} has no presets ({ANCHORS_FILE}); give bars of a file or seeds")
-        phrase = corner_of(anchors_from_json(path.read_text(), self.part), corner)
+        phrase = corner_of(read_anchors(path, self.part), corner)
         if phrase.length != self.length:
             raise ModelError(
                 f"{corner} lasts {phrase.length} beats, {self.name} reads {self.length}; give a file's bars"

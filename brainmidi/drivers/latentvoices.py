@@ -14,6 +14,7 @@ from brainmidi.codec import drums as drum_codec
 from brainmidi.codec import groove as groove_codec
 from brainmidi.codec import melody as melody_codec
 from brainmidi.models import latent, sampling
+from brainmidi.models.configs import MusicVaeConfig
 from brainmidi.music.harmony import Tones
 from brainmidi.music.voices import Constraint, Float32Array
 from brainmidi.types import Phrase
@@ -24,6 +25,11 @@ _STRAY = 0.7
 
 class LatentModel(Protocol):
     """A compiled MusicVAE; see :class:`brainmidi.models.compiled.CompiledMusicVae`."""
+
+    @property
+    def config(self) -> MusicVaeConfig:
+        """Sizes of the model."""
+        ...
 
     def encode(self, events: NDArray[Any], controls: Float32Array | None = None) -> tuple[Float32Array, Float32Array]:
         """Return mean and standard deviation of q(z | x), each (b, latent_size)."""
@@ -214,7 +220,7 @@ def humanised(drummer: LatentModel, phrase: Phrase, amount: float, rng: np.rando
     Parameters
     ----------
     drummer : LatentModel
-        A GrooVAE, 27 columns, whose encoder reads hits alone.
+        A GrooVAE, 27 columns, whose encoder reads hits alone; where it has controls they are the hits.
     phrase : Phrase
         As long as what it reads.
     amount : float
@@ -223,10 +229,11 @@ def humanised(drummer: LatentModel, phrase: Phrase, amount: float, rng: np.rando
         Of which drummer plays.
     """
     straight = groove_codec.encode(phrase)
-    mu, sigma = drummer.encode(groove_codec.humanise_input(straight)[None])
+    told = straight[None, :, groove_codec.HITS] if drummer.config.control_depth else None
+    mu, sigma = drummer.encode(groove_codec.humanise_input(straight)[None], told)
     z = mu + _STRAY * sigma * rng.standard_normal(mu.shape).astype(np.float32)
     forced = np.full(straight.shape, np.nan, dtype=np.float32)
     forced[:, groove_codec.HITS] = straight[:, groove_codec.HITS]
-    played = drummer.decode(z, forced=forced[None])[0]
+    played = drummer.decode(z, forced=forced[None], controls=told)[0]
     played[:, groove_codec.OFFSETS] *= amount
     return groove_codec.decode(played)

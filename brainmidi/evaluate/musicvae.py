@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainmidi.codec import drums, groove, melody
+from brainmidi.errors import ModelError
 from brainmidi.evaluate import latent, statistics
 from brainmidi.models.attribute_vectors import AttributeVectors
 from brainmidi.models.checkpoint import find_checkpoint, read_config
@@ -28,6 +29,8 @@ PAPER = {"melody": (0.986, 0.951), "drums": (0.979, 0.917)}
 BATCH = 256
 #: Phrases that accuracies, and those that samples from the prior, are counted over.
 PHRASES, SAMPLES = 2048, 2048
+#: The temperature of a session's melody.
+AS_PLAYED = 0.75
 #: Pairs whose ways another model scores.
 SCORED = 64
 #: Training phrases that attribute vectors are learned from.
@@ -92,11 +95,15 @@ def evaluate(
     vectors = None
     if source.part == "melody":
         between = interpolation(line, test, log_likelihood)
-        table = latent.attribute_table(
-            line.encode, line.decode, spread(train, LEARNED_FROM).events.astype(np.int64), test.events.astype(np.int64)
-        )
-        figures |= {"interpolation": between, **attributes(table)}
-        vectors = table.vectors
+        figures["interpolation"] = between
+        learned = spread(train, LEARNED_FROM).events.astype(np.int64)
+        try:
+            table = latent.attribute_table(line.encode, line.decode, learned, test.events.astype(np.int64))
+        except ModelError as error:
+            figures["attributes"] = {"none": str(error)}  # an attribute that never changes in so little data
+        else:
+            figures |= attributes(table)
+            vectors = table.vectors
     if source.part in ("melody", "bass"):
         figures["prior"] = prior(line, test)
     figures["verbatim"] = verbatim(line, source)
@@ -151,11 +158,11 @@ def grooves(model: CompiledMusicVae, inputs: tuple[NDArray[Any], ...]) -> dict[s
     62.5 ms at 120 beats a minute.
     """
     played = []
-    for events, targets in batches(inputs):
-        mu, _ = model.encode(events)
+    for events, targets, *controls in batches(inputs):
+        mu, _ = model.encode(events, *controls)
         forced = np.full(targets.shape, np.nan, dtype=np.float32)
         forced[..., groove.HITS] = targets[..., groove.HITS]
-        played.append(model.decode(mu, forced=forced))
+        played.append(model.decode(mu, forced=forced, controls=controls[0] if controls else None))
     made, truth = np.concatenate(played), inputs[1]
     hits = truth[..., groove.HITS] > 0.5
     figures: dict[str, Any] = {}
@@ -193,6 +200,7 @@ class Line:
         *,
         noise: bool = False,
         in_key: bool = False,
+        temperature: float = 1.0,
         under: NDArray[np.integer] | None = None,
         seed: int = 0,
     ) -> NDArray[np.int64]:
@@ -215,7 +223,9 @@ class Line:
             controls = None
             if config.control_depth:
                 controls = np.eye(config.control_depth, dtype=np.float32)[chorded]
-            events = model.decode(part, bias=np.broadcast_to(bias, shape), noise=chance, controls=controls)
+            events = model.decode(
+                part, bias=np.broadcast_to(bias, shape), noise=chance, temperature=temperature, controls=controls
+            )
             rows.append(events[..., 0] if config.events == "categorical" else drums.pack(events > 0.5))
         return np.concatenate(rows).astype(np.int64)
 
@@ -240,15 +250,17 @@ def interpolation(line: Line, test: Material, log_likelihood: latent.LogLikeliho
     """
     rows = test.events.astype(np.int64)
     way = latent.interpolation(line.encode, line.decode, rows)
-    held = latent.interpolation(line.encode, lambda z: line.decode(z, in_key=True), rows[_diatonic(rows)])
+    diatonic = rows[_diatonic(rows)]
     figures: dict[str, Any] = {
         "spearman": way.spearman,
         "spearman_of_pairs": way.spearman_of_pairs,
         "steps_in_key": way.in_key,
-        "steps_in_key_under_the_scale": held.in_key,
         "pairs": len(way.latent_rows),
         "pairs_in_key": way.pairs_in_key,
     }
+    if len(diatonic) > 1:
+        held = latent.interpolation(line.encode, lambda z: line.decode(z, in_key=True), diatonic)
+        figures["steps_in_key_under_the_scale"] = held.in_key
     if log_likelihood is not None:
         few = latent.interpolation(line.encode, line.decode, rows, n_pairs=SCORED, log_likelihood=log_likelihood)
         between, mixed = few.log_likelihood, few.crossfade_log_likelihood
@@ -276,16 +288,23 @@ def attributes(table: latent.AttributeTable) -> Figures:
 
 
 def prior(line: Line, test: Material) -> dict[str, Any]:
-    """Return how far histograms of samples from the prior overlap those of the test phrases, under their chords."""
-    size = line.model.config.latent_size
+    """Return how far histograms of samples from the prior overlap those of the test phrases, under their chords.
+
+    ``prior`` is at temperature 1, ``as_played`` at a session's.
+    """
     under = None if test.chords is None else np.resize(test.chords, (SAMPLES, test.chords.shape[1]))
-    rows = test.events.astype(np.int64)
-    found = latent.prior_overlap(lambda z: line.decode(z, noise=True, under=under), rows, size, n=SAMPLES)
-    return {
-        f"{name.replace(' ', '_')}_{against}": value
-        for name, overlaps in found.items()
-        for against, value in overlaps.items()
-    }
+    figures: dict[str, Any] = {}
+    for kind, temperature in (("prior", 1.0), ("as_played", AS_PLAYED)):
+        found = latent.prior_overlap(
+            lambda z, t=temperature: line.decode(z, noise=True, temperature=t, under=under),
+            test.events.astype(np.int64),
+            line.model.config.latent_size,
+            n=SAMPLES,
+        )
+        for name, overlaps in found.items():
+            figures[f"{name.replace(' ', '_')}_{kind}"] = overlaps["prior"]
+            figures[f"{name.replace(' ', '_')}_halves"] = overlaps["halves"]
+    return dict(sorted(figures.items()))
 
 
 def _diatonic(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -296,7 +315,9 @@ def _diatonic(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
 def verbatim(line: Line, source: Source) -> dict[str, Any]:
     """Return the longest match of samples from the prior with the training phrases, and, beside it, of test phrases."""
     z = np.random.default_rng(1).standard_normal((SAMPLES, line.model.config.latent_size)).astype(np.float32)
-    sampled = line.decode(z, noise=True)
+    held = source.splits["test"]
+    under = None if held.chords is None else np.resize(held.chords, (SAMPLES, held.chords.shape[1]))
+    sampled = line.decode(z, noise=True, under=under)
     train, test = source.splits["train"].events, source.splits["test"].events[:SAMPLES]
     if source.part == "drums":
         known = {row.tobytes() for row in train.astype(np.int64)}

@@ -138,7 +138,7 @@ _OURS = MusicVaeConfig(
     decoder_levels=(8, 4),
     joint="dense",
     free_bits=48.0,
-    max_beta=0.7,
+    max_beta=0.5,
     beta_rate=0.999,
     sampling_rate=1000.0,
 )
@@ -179,5 +179,8 @@ CONFIGS: dict[str, MusicVaeConfig] = {
     "hier-bass_2bar_chords": replace(_OURS, control_depth=CHORD_DEPTH),
     # What drummers play is less alike than tunes are: it takes more bits to give back.
     "hier-drums_2bar": replace(_OURS, input_depth=10, outputs=(512,), max_beta=0.2),
-    "hier-groove_2bar_humanize": replace(_OURS, input_depth=27, outputs=(27,), events="groove"),
+    # Told at each step what is struck there, it need only say how.
+    "hier-groove_2bar_hits": replace(
+        _OURS, input_depth=27, outputs=(27,), events="groove", control_depth=9, max_beta=0.2
+    ),
 }

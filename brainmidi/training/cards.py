@@ -37,6 +37,8 @@ class Card:
         Figures on the test split, by section.
     notes : str
         How to read them.
+    goal : str
+        How far the goal is, and what was tried; empty for models without one.
     free : bool
         Whether the data lets anyone use the weights.
     """
@@ -48,6 +50,7 @@ class Card:
     training: Mapping[str, Any]
     sections: Mapping[str, Sequence[tuple[str, str]]]
     notes: str
+    goal: str = ""
     free: bool = True
 
 
@@ -64,7 +67,9 @@ def write_card(folder: Path, card: Card) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CARD_FILE).write_text(
         f"# {card.title}\n\n{card.what}\n\n## Data and licence\n\n{data}\n\n{FREE if card.free else SPLIT}\n\n"
-        f"## Recipe\n\n    {card.command}\n\n{trained}\n\n## Figures on the test split\n\n{figures}\n\n{card.notes}\n"
+        f"## Recipe\n\n    {card.command}\n\n{trained}\n\n## Figures on the test split\n\n{figures}\n\n"
+        + (f"{card.goal}\n\n" if card.goal else "")
+        + f"{card.notes}\n"
     )
 
 

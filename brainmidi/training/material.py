@@ -102,7 +102,7 @@ def parts_of(name: str) -> tuple[str, ...]:
     config = CONFIGS[name]
     two_bars = config.n_steps == 32
     if config.events == "groove":
-        known = config.control_depth == 0 and not name.endswith(("note_dropout", "closed_hh"))
+        known = not name.endswith(("note_dropout", "closed_hh", "tfds"))
         return ("groove",) if two_bars and known else ()
     if config.input_depth == drums.N_DRUMS + 1:
         return ("drums",) if two_bars else ()
@@ -246,18 +246,19 @@ def _patterns(examples: Mapping[str, drum_data.DrumExamples]) -> Source:
 def feed(name: str, config: MusicVaeConfig) -> Callable[[Material], tuple[NDArray[Any], ...]]:
     """Return a function from phrases to the model's inputs: (events, targets), or (events, targets, controls).
 
-    What a GrooVAE's encoder reads is less than what its decoder writes: hits alone for ``humanize``, taps for ``tap``.
+    What a GrooVAE's encoder reads is less than what its decoder writes: hits alone for ``humanize`` and ``hits`` (whose
+    decoder is told them too), taps for ``tap``.
     """
 
     def arrays(rows: Material) -> tuple[NDArray[Any], ...]:
         if config.events == "groove":
             targets = rows.events.astype(np.float32)
             events = targets
-            if "humanize" in name:
+            if name.endswith(("humanize", "hits")):
                 events = groove.humanise_input(targets)
             elif "tap" in name:
                 events = groove.tap_input(targets)
-            return events, targets
+            return (events, targets, targets[..., groove.HITS]) if config.control_depth else (events, targets)
         if config.events == "nade":
             bits = drums.unpack(rows.events).astype(np.float32)
             return bits, bits

@@ -263,7 +263,7 @@ def test_a_groove_is_read_as_its_configuration_reads_it(capsys, config, read):
 
 
 def test_a_drummer_plays_all_hits_of_a_file_and_leaves_silence_alone(capsys):
-    write_checkpoint("drummer", "hier-groove_2bar_humanize")
+    write_checkpoint("drummer", "hier-groove_2bar_hits")
     hits = [(0, 0.25, 36), (1, 0.25, 38), (7.75, 0.25, 46), (16, 0.25, 36), (17, 0.25, 38)]
     write_notes("beat.mid", hits, channel=9)
     lines = done(capsys, "humanise", "beat.mid", on="drummer")
@@ -357,7 +357,7 @@ WAY = ("interpolate", "a.mid")
         (("mix", "a.mid", "--grid", "4", *OUT), "--grid 4 is no square"),
         (("mix", "a.mid", "--grid", "99x99", *OUT), "--grid 99x99 has more than 1024 phrases"),
         (("mix", "a.mid", "--grid", "2x2", "--weights", "1", *OUT), "exclude each other"),
-        (("move", "a.mid", "--attribute", "density=1", *OUT), "has no attribute vectors"),
+        (("move", "a.mid", "--attribute", "density=1", *OUT), "choose a melody's that has"),
         (("humanise", "a.mid", *OUT), "--checkpoint mel does not humanise"),
     ],
 )
@@ -368,6 +368,11 @@ def test_bad_input_is_one_line(capsys, arguments, reason):
     Path("other/config.json").write_text('{"kind": "transformer", "name": "other"}')
     assert reason in refused(capsys, *arguments)
     assert ASKED == []
+
+
+def test_presets_that_cannot_be_read_are_one_line(capsys):
+    Path("mel/anchors.json").write_bytes(b"\xff\xfe")
+    assert "anchors.json cannot be read (no UTF-8)" in refused(capsys, "interpolate", *WAY, "anchor:A.calm", *OUT)
 
 
 @pytest.mark.parametrize(
@@ -405,13 +410,14 @@ def test_a_real_model_interpolates_samples_and_humanises(capsys, monkeypatch):
     from brainmidi.models.musicvae import MusicVae
 
     monkeypatch.setattr("brainmidi.drivers.latentspace.load_model", load_model)
-    for name in ("hier-mel_2bar", "hier-groove_2bar_humanize"):
+    for name in ("hier-mel_2bar", "hier-groove_2bar_hits"):
         config = replace(CONFIGS[name], latent_size=4, encoder_units=(3,), decoder_units=(5,))
         weights = checkpoint.weights_of(MusicVae(config, seed=1))
         checkpoint.save_weights(Path(name), {"kind": "musicvae", "name": name, **config.to_json()}, weights)
     for options in ((), ("--temperature", 1.0)):
         assert len(done(capsys, "interpolate", "a.mid", "b.mid", "--steps", 3, *options, on="./hier-mel_2bar")) == 4
     write_notes("beat.mid", [(0, 0.25, 36), (1, 0.25, 38)], channel=9)
-    done(capsys, "humanise", "beat.mid", on="./hier-groove_2bar_humanize")
+    done(capsys, "humanise", "beat.mid", on="./hier-groove_2bar_hits")
     assert [pitch for _, _, pitch in phrases("drums")[0]] == [36, 38]
-    done(capsys, "sample", "--n", 2, "--temperature", 1.0, on="./hier-groove_2bar_humanize")
+    other = ("sample", "--checkpoint", "./hier-groove_2bar_hits", "-o", "other.mid")
+    assert "is told what is struck" in refused(capsys, *other)
