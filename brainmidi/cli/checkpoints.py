@@ -51,7 +51,8 @@ def import_one(
         str,
         typer.Argument(
             metavar="PATH_OR_URL",
-            help="A TensorFlow checkpoint (folder, prefix, .tar), a magenta.js folder, or the address of either.",
+            help="A TensorFlow checkpoint (folder or prefix), a magenta.js folder, or an archive of either; or the web "
+            "address of an archive or of a magenta.js folder.",
             show_default=False,
         ),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,11 +122,22 @@ class AttributeVectors:
             with np.load(path, allow_pickle=False) as stored:
                 names = tuple(str(name) for name in stored["names"])
                 arrays = {name: stored[name].astype(np.float64) for name in _ARRAYS}
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             raise ModelError(f"{path} cannot be read as attribute vectors ({error}); learn them again") from None
         return cls(names, **arrays)
 
 
+#: What NumPy and zipfile raise on a file that is no such archive, or a damaged one.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    NotImplementedError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 _ARRAYS = ("directions", "weights", "origin", "mean", "std")
 
 

@@ -121,7 +121,7 @@ def read_weights(folder: Path) -> dict[str, NDArray[np.float32]]:
     try:
         with np.load(folder / WEIGHTS_FILE, allow_pickle=False) as stored:
             return {name: stored[name].astype(np.float32) for name in stored.files}
-    except (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
         raise ModelError(f"{folder / WEIGHTS_FILE} cannot be read ({error}); install the checkpoint again") from None
 
 

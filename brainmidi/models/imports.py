@@ -9,6 +9,7 @@ from typing import Any
 
 from brainmidi.errors import ModelError
 from brainmidi.models.checkpoint import imported_root, save_weights
+from brainmidi.models.configs import MusicVaeConfig
 from brainmidi.models.download import Progress
 from brainmidi.models.magenta import configuration, convert
 from brainmidi.models.magenta_read import Found, forget, read
@@ -85,7 +86,10 @@ def import_checkpoint(
     weights = convert(config, found.weights)
     n_weights = sum(value.size for value in weights.values())
     origin = {"place": found.place, "format": found.kind, "sha256": found.sha256}
-    described: dict[str, Any] = {"kind": "musicvae", "name": config, **sizes.to_json(), "source": origin}
+    described: dict[str, Any] = {"kind": "musicvae", "name": config}
+    if part := part_of(sizes):
+        described["part"] = part
+    described |= {**sizes.to_json(), "source": origin}
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".import-", dir=out.parent) as beside:
@@ -97,6 +101,15 @@ def import_checkpoint(
         raise ModelError(f"{out} cannot be written ({error.strerror or error}); make room or choose --out") from None
     forget(source, cache)
     return Imported(out, n_weights)
+
+
+def part_of(sizes: MusicVaeConfig) -> str:
+    """Return ``"melody"``, ``"drums"`` or ``"groove"``, which a configuration of Magenta's writes; empty for others."""
+    if sizes.events == "groove":
+        return "groove"
+    if sizes.events == "nade" or sizes.outputs == (512,):
+        return "drums"
+    return "melody" if sizes.outputs == (90,) else ""
 
 
 def _card(config: str, found: Found, n_weights: int, half: bool) -> str:

@@ -64,9 +64,17 @@ def read(source: str, cache: Path, progress: web.Progress | None = None) -> Foun
     try:
         if web.is_url(source):
             return _read_url(source, cache, progress)
-        return _read_path(Path(source).expanduser(), Path(source).name or source, cache)
+        return _read_path(_home_of(source), Path(source).name or source, cache)
     except OSError as error:
         raise ModelError(f"{source} cannot be read ({error.strerror or error}); check the path") from None
+
+
+def _home_of(source: str) -> Path:
+    """Return a path whose ``~`` is a folder."""
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:
+        raise ModelError(f"{source} names the home folder of nobody here; write the path in full") from None
 
 
 def _read_url(url: str, cache: Path, progress: web.Progress | None) -> Found:

@@ -206,6 +206,11 @@ def test_a_path_that_does_not_exist(capsys):
     assert "nothing does not exist" in refused(capsys, "nothing")
 
 
+def test_a_home_folder_of_nobody(capsys):
+    line = refused(capsys, "~nobody-of-this-name/model")
+    assert "~nobody-of-this-name/model names the home folder of nobody here; write the path in full" in line
+
+
 def test_an_address_that_cannot_be_reached(capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -111,7 +111,14 @@ def test_a_file_that_is_missing_cut_short_pickled_or_of_something_else_is_refuse
     path = tmp_path / "attributes.npz"
     vectors_of().save(path)
     whole = path.read_bytes()
-    contents = [whole[: len(whole) // 2], b"", b"text", pickle.dumps({"names": ["density"]})]
+    start = 30 + int.from_bytes(whole[26:28], "little") + int.from_bytes(whole[28:30], "little")
+    directory = whole.index(b"PK\x01\x02")
+    unknown = (99).to_bytes(2, "little")
+    contents = [
+        *(whole[: len(whole) // 2], b"", b"text", pickle.dumps({"names": ["density"]})),
+        whole[:start] + b"\xff" * 8 + whole[start + 8 :],  # no deflate stream
+        whole[:8] + unknown + whole[10 : directory + 10] + unknown + whole[directory + 12 :],  # an unknown compression
+    ]
     for content in contents:
         path.write_bytes(content)
         with pytest.raises(ModelError, match="cannot be read as attribute vectors"):

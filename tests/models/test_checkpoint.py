@@ -9,6 +9,18 @@ from brainmidi.errors import ModelError
 from brainmidi.models import checkpoint
 
 
+def spoil(path: Path, how: str) -> None:
+    """Damage the stream of an archive's first file, or name a compression for it that nobody knows."""
+    data = bytearray(path.read_bytes())
+    if how == "deflate":
+        start = 30 + int.from_bytes(data[26:28], "little") + int.from_bytes(data[28:30], "little")
+        data[start : start + 8] = b"\xff" * 8
+    else:
+        directory = data.index(b"PK\x01\x02")
+        data[8:10] = data[directory + 10 : directory + 12] = (99).to_bytes(2, "little")
+    path.write_bytes(data)
+
+
 class Variable:
     """Stands in for a Keras variable."""
 
@@ -54,6 +66,16 @@ def test_a_damaged_weights_file_is_one_line_with_the_remedy(tmp_path: Path) -> N
     (tmp_path / checkpoint.WEIGHTS_FILE).write_bytes(b"PK\x03\x04 not a zip")
     with pytest.raises(ModelError, match="install the checkpoint again"):
         checkpoint.read_weights(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["deflate", "method"])
+def test_weights_that_cannot_be_unpacked_are_one_line(tmp_path: Path, how: str) -> None:
+    path = tmp_path / checkpoint.WEIGHTS_FILE
+    np.savez_compressed(path, kernel=np.arange(1000.0))
+    spoil(path, how)
+    with pytest.raises(ModelError, match="install the checkpoint again") as error:
+        checkpoint.read_weights(tmp_path)
+    assert "\n" not in str(error.value)
 
 
 def test_nothing_is_unpickled(tmp_path: Path) -> None:

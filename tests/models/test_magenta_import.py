@@ -19,7 +19,7 @@ from brainmidi.models import magenta
 from brainmidi.models.checkpoint import read_config, read_sizes, read_weights
 from brainmidi.models.configs import MAGENTA, MusicVaeConfig
 from brainmidi.models.download import sha256_of
-from brainmidi.models.imports import import_checkpoint
+from brainmidi.models.imports import import_checkpoint, part_of
 from brainmidi.models.magenta_read import read
 
 __all__ = ["tiny", "web"]
@@ -400,6 +400,17 @@ def test_an_import_writes_weights_configuration_source_and_card(tmp_path, half):
     assert all(part in card for part in (MELODY, "model", *digests.values(), "half" if half else "full"))
     assert str(tmp_path) not in card
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "model"]
+
+
+def test_an_import_says_its_part_where_a_part_of_a_session_is_what_it_writes(tmp_path):
+    folder = write_js(tmp_path / "model", random_weights())
+    done = import_checkpoint(str(folder), MELODY, tmp_path / "mine", cache=tmp_path)
+    assert read_config(done.folder)["part"] == "melody"
+    words = {"mel_": "melody", "-drums_": "drums", "groovae": "groove", "trio": "", "multiperf": ""}
+    for name, sizes in MAGENTA.items():
+        if name not in TINY:
+            (wanted,) = (part for word, part in words.items() if word in name)
+            assert (name, part_of(sizes)) == (name, wanted)
 
 
 def test_an_import_goes_among_the_users_checkpoints_by_default(tmp_path, monkeypatch):
