@@ -23,7 +23,7 @@ CHECKPOINTS: dict[str, tuple[str, ...]] = {
     "melody": ("hier-mel_2bar",),
     "accompaniment": ("music-transformer_chorales",),
     "bass": ("hier-bass_2bar_chords",),
-    "drums": ("hier-drums_2bar", "hier-groove_2bar_humanize"),
+    "drums": ("hier-drums_2bar", "hier-groove_2bar_hits"),
 }
 ANCHORS_FILE = "anchors.json"
 
@@ -120,17 +120,26 @@ def load_voices(parts: Collection[str] = DUO, *, threads: int | None = None) -> 
     )
 
 
-def load_anchors(part: str = "melody") -> tuple[Anchor, ...]:
-    """Return the anchors that ship with the checkpoint of a part.
+def load_anchors(part: str = "melody", checkpoint: Path | None = None) -> tuple[Anchor, ...]:
+    """Return the anchors of a checkpoint, or those that ship with the part's where it has none or none is given.
+
+    Anchors are phrases: any model of the part can read them.
 
     Raises
     ------
-    ModelError
-        If the checkpoint has none.
+    BrainmidiError
+        If they cannot be read.
     """
-    path: Path = find_checkpoint(CHECKPOINTS[part][0]) / ANCHORS_FILE
+    if checkpoint is None or not (checkpoint / ANCHORS_FILE).exists():
+        checkpoint = find_checkpoint(CHECKPOINTS[part][0])
+    return read_anchors(checkpoint / ANCHORS_FILE, part)
+
+
+def read_anchors(path: Path, part: str) -> tuple[Anchor, ...]:
+    """Return the anchors that a file holds; BrainmidiError where it cannot be read."""
     try:
-        text = path.read_text()
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error.strerror}); install the checkpoint again") from None
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no UTF-8"
+        raise ModelError(f"{path} cannot be read ({reason}); install the checkpoint again") from None
     return anchors_from_json(text, part)
