@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 
 from brainmidi.errors import ConfigError
 from brainmidi.tables.mapping import EventTable, MapTable, RangeTable, default_events
-from brainmidi.tables.music import AnchorsTable, MidiTable, PartsTable, SessionTable
+from brainmidi.tables.music import AnchorsTable, MidiTable, ModelsTable, PartsTable, SessionTable
 from brainmidi.tables.signal import BaselineTable, ErpTable, SignalTable, SourceTable
 from brainmidi.tables.table import Table
 from brainmidi.types import PARTS
@@ -38,6 +38,7 @@ class SessionConfig(Table):
     on: dict[str, EventTable] = Field(default_factory=default_events, description="a table of events")
     range: RangeTable = RangeTable()
     parts: PartsTable = PartsTable()
+    models: ModelsTable = ModelsTable()
     anchors: AnchorsTable = AnchorsTable()
     midi: MidiTable = MidiTable()
 

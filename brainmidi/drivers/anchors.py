@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,7 +68,7 @@ class Seeded(Anchor):
 
 
 def anchors_of(config: SessionConfig, part: str, voice: Any = None) -> tuple[Anchor, ...]:
-    """Return the anchors of a part that ``[anchors]`` names, or those that ship where it names none.
+    """Return the anchors of a part that ``[anchors]`` names, or those of its model where it names none.
 
     Parameters
     ----------
@@ -84,8 +86,9 @@ def anchors_of(config: SessionConfig, part: str, voice: Any = None) -> tuple[Anc
     """
     table = config.anchors
     entries: tuple[str | tuple[str, str], ...] = getattr(table, part)
+    presets = partial(_presets, config, part)
     if not entries:
-        return _presets(part)
+        return presets()
     try:
         key = Key.parse(table.key or config.session.key)
     except BrainmidiError as error:
@@ -93,7 +96,7 @@ def anchors_of(config: SessionConfig, part: str, voice: Any = None) -> tuple[Anc
     found: list[Anchor] = []
     for entry in entries:
         try:
-            anchor = preset_of(_presets(part), entry) if isinstance(entry, str) else _pair(entry, part, key)
+            anchor = preset_of(presets(), entry) if isinstance(entry, str) else _pair(entry, part, key, presets)
         except BrainmidiError as error:
             shown = entry if isinstance(entry, str) else list(entry)
             raise ConfigError(f"session.toml: [anchors] {part}, {shown!r}: {error}") from error
@@ -111,10 +114,13 @@ def settled(setup: SessionSetup, voices: Voices) -> SessionSetup:
     return setup
 
 
-def _presets(part: str) -> tuple[Anchor, ...]:
+def _presets(config: SessionConfig, part: str) -> tuple[Anchor, ...]:
+    """Return the anchors of the checkpoint that plays, or those that ship where it has none."""
+    from brainmidi.drivers.chosen import chosen_checkpoints
     from brainmidi.drivers.voices import load_anchors
 
-    return load_anchors(part)
+    own = chosen_checkpoints(config).get(part)
+    return load_anchors(part) if own is None else load_anchors(part, own)
 
 
 def _decoded(anchors: tuple[Anchor, ...], part: str, voice: Any) -> tuple[Anchor, ...]:
@@ -123,9 +129,9 @@ def _decoded(anchors: tuple[Anchor, ...], part: str, voice: Any) -> tuple[Anchor
     return tuple(anchor.decoded(part, voice) if isinstance(anchor, Seeded) else anchor for anchor in anchors)
 
 
-def _pair(pair: tuple[str, str], part: str, key: Key) -> Anchor:
+def _pair(pair: tuple[str, str], part: str, key: Key, presets: Callable[[], tuple[Anchor, ...]]) -> Anchor:
     places = [parse_place(text) for text in pair]
-    calm, active = (_phrase(place, part, key) for place in places)
+    calm, active = (_phrase(place, part, key, presets) for place in places)
     name = ">".join(str(place) for place in places)
     first, second = (place.number if isinstance(place, Seed) else None for place in places)
     if first is None and second is None:
@@ -133,12 +139,12 @@ def _pair(pair: tuple[str, str], part: str, key: Key) -> Anchor:
     return Seeded(name, calm, active, (first, second))
 
 
-def _phrase(place: Place, part: str, key: Key) -> Phrase:
+def _phrase(place: Place, part: str, key: Key, presets: Callable[[], tuple[Anchor, ...]]) -> Phrase:
     """Return two bars as anchors are written: on the grid, and a line in C major."""
     if isinstance(place, Seed):
         return _held(part)
     if isinstance(place, Corner):
-        return corner_of(_presets(part), place)
+        return corner_of(presets(), place)
     phrase = phrase_at(place, part, MODEL_LENGTH)
     if part == "drums":
         return on_grid(phrase, part)

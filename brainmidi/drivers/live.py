@@ -58,7 +58,7 @@ def improvise(
     save_baseline : Path or None
         Where the baseline goes.
     voices : callable or None
-        Makes the voices of ``[session] parts``; the shipped ones by default.
+        Makes the voices of ``[session] parts``; those of ``[models]`` by default.
     anchors, bass_anchors, drum_anchors : tuple of Anchor or None
         Of the melody, and of bass and drums where they play; the shipped ones by default.
 
@@ -114,6 +114,7 @@ class _Stage:
     ) -> Take:
         """Play one take on `player`."""
         from brainmidi.drivers import assemble
+        from brainmidi.drivers.chosen import chosen_checkpoints
         from brainmidi.drivers.offline import make_session, prepare
         from brainmidi.drivers.performance import Performance
         from brainmidi.drivers.take import TakeKeeper
@@ -124,6 +125,7 @@ class _Stage:
                 f"source {name} has a time of its own, the virtual clock needs demo or a recording; "
                 "leave out --virtual-time"
             )
+        checkpoints = chosen_checkpoints(self.config)
         setup = assemble.session_setup(
             self.config, self.anchors, bass_anchors=self.bass_anchors, drum_anchors=self.drum_anchors
         )
@@ -141,7 +143,7 @@ class _Stage:
             autosave=not virtual,
         )
         with keeper:
-            make = partial(make_session, setup, self.config.session.parts, self.voices, threads)
+            make = partial(make_session, setup, self.config.session.parts, self.voices, threads, checkpoints)
             take = Performance(signal, make, player, clock, keeper, virtual=virtual, since_s=since_s).run()
         if self.save_baseline is not None and signal.chain.baseline is not None:
             signal.chain.baseline.save(self.save_baseline)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -13,6 +13,7 @@ from brainmidi.config import SessionConfig
 from brainmidi.drivers import assemble
 from brainmidi.drivers.anchors import settled
 from brainmidi.drivers.chain import TOLERANCE_S, ControlLog, SignalChain
+from brainmidi.drivers.chosen import chosen_checkpoints
 from brainmidi.drivers.composer import Composer
 from brainmidi.drivers.take import OnBar, Take, TakeFiles, TakeKeeper
 from brainmidi.drivers.trace import Summary, Timing, anchor_changes, knob_medians, mean_mix
@@ -28,7 +29,11 @@ VoiceLoader = Callable[[], Voices]
 
 
 def make_session(
-    setup: SessionSetup, parts: Collection[str], load: VoiceLoader | None = None, threads: int | None = None
+    setup: SessionSetup,
+    parts: Collection[str],
+    load: VoiceLoader | None = None,
+    threads: int | None = None,
+    checkpoints: Mapping[str, Path] | None = None,
 ) -> Session:
     """Return the session of `parts` with their voices.
 
@@ -39,9 +44,11 @@ def make_session(
     parts : collection of str
         Those that play; the voices of others keep silent.
     load : callable, optional
-        Makes the voices; the shipped models by default.
+        Makes the voices; the models are loaded by default.
     threads : int, optional
-        Cores for the shipped models; as many as TensorFlow likes by default.
+        Cores for the models; as many as TensorFlow likes by default.
+    checkpoints : mapping of str to Path, optional
+        Folders in place of shipped checkpoints, by model.
 
     Raises
     ------
@@ -51,7 +58,7 @@ def make_session(
     if load is None:
         from brainmidi.drivers.voices import load_voices
 
-        load = partial(load_voices, parts, threads=threads)
+        load = partial(load_voices, parts, checkpoints=checkpoints, threads=threads)
     voices = Voices(*load())
     for part in parts:
         if getattr(voices, part) is None:
@@ -116,7 +123,7 @@ def score(
     save_baseline : Path or None
         Where the baseline goes.
     voices : callable or None
-        Makes the voices of ``[session] parts``; the shipped ones by default.
+        Makes the voices of ``[session] parts``; those of ``[models]`` by default.
     anchors, bass_anchors, drum_anchors : tuple of Anchor or None
         Of the melody, and of bass and drums where they play; the shipped ones by default.
 
@@ -125,6 +132,7 @@ def score(
     Take
         Bars and figures.
     """
+    checkpoints = chosen_checkpoints(config)
     setup = assemble.session_setup(config, anchors, bass_anchors=bass_anchors, drum_anchors=drum_anchors)
     signal = prepare(config, assemble.open_file(recording, config))
     keeper = TakeKeeper(
@@ -136,7 +144,7 @@ def score(
         autosave=False,
     )
     with keeper:
-        session = make_session(setup, config.session.parts, voices)
+        session = make_session(setup, config.session.parts, voices, checkpoints=checkpoints)
         clock = MonotonicClock()
         began_s = clock.now_s()
         take = score_signal(signal, session, keeper)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ import numpy as np
 
 from brainmidi.codec import performance as codec
 from brainmidi.drivers.barwriter import BarWriter
+from brainmidi.drivers.chosen import ROLES
 from brainmidi.drivers.latentvoices import LatentBass, LatentDrums, LatentMelody
 from brainmidi.errors import ModelError
 from brainmidi.models.checkpoint import find_checkpoint
@@ -88,13 +89,17 @@ class ContinuedPerformance:
         return Memory(cache, logits), phrase
 
 
-def load_voices(parts: Collection[str] = DUO, *, threads: int | None = None) -> Voices:
-    """Load the shipped checkpoints of the parts that play; takes seconds, most of them TensorFlow's import.
+def load_voices(
+    parts: Collection[str] = DUO, *, checkpoints: Mapping[str, Path] | None = None, threads: int | None = None
+) -> Voices:
+    """Load the checkpoints of the parts that play; takes seconds, most of them TensorFlow's import.
 
     Parameters
     ----------
     parts : collection of str
         Of :data:`brainmidi.types.PARTS`.
+    checkpoints : mapping of str to Path, optional
+        Folders in place of shipped checkpoints, by model; see :func:`brainmidi.drivers.chosen.chosen_checkpoints`.
     threads : int, optional
         Cores for TensorFlow; its own choice if not given.
 
@@ -103,7 +108,13 @@ def load_voices(parts: Collection[str] = DUO, *, threads: int | None = None) -> 
     ModelError
         If a checkpoint is missing or damaged.
     """
-    folders = {part: [find_checkpoint(name) for name in CHECKPOINTS[part]] for part in parts}
+    own = checkpoints or {}
+    folders = {
+        part: [
+            own.get(role) or find_checkpoint(name) for role, name in zip(ROLES[part], CHECKPOINTS[part], strict=True)
+        ]
+        for part in parts
+    }
     from brainmidi.models import compiled
 
     if threads is not None:

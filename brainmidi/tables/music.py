@@ -68,6 +68,19 @@ class PartsTable(Table):
     drums: DrumsTable = DrumsTable()
 
 
+_MODEL = 'a name that `brainmidi checkpoints list` shows, or a checkpoint\'s folder, or "" for the one that ships'
+
+
+class ModelsTable(Table):
+    """``[models]``: the checkpoint that each part plays; ``drivers/chosen.py`` finds them."""
+
+    melody: str = Field("", description=_MODEL)
+    accompaniment: str = Field("", description=_MODEL)
+    bass: str = Field("", description=_MODEL)
+    drums: str = Field("", description=_MODEL)
+    groove: str = Field("", description=_MODEL)
+
+
 _PAIR = Annotated[tuple[str, str], Field(strict=False)]
 _ANCHORS = (
     'a list of pairs ["calm", "active"], each a bar of a file ("mine.mid@1"), a seed ("seed:3") or a preset\'s corner '
