@@ -137,8 +137,7 @@ class LatentSpace:
         """
         if self.folder is None or not (self.folder / ATTRIBUTES_FILE).is_file():
             raise ModelError(
-                f"checkpoint of {self.name} has no attribute vectors ({ATTRIBUTES_FILE}); "
-                "choose a melody's that has"
+                f"checkpoint of {self.name} has no attribute vectors ({ATTRIBUTES_FILE}); choose a melody's that has"
             )
         return AttributeVectors.load(self.folder / ATTRIBUTES_FILE)
 

@@ -372,7 +372,7 @@ def test_bad_input_is_one_line(capsys, arguments, reason):
 
 def test_presets_that_cannot_be_read_are_one_line(capsys):
     Path("mel/anchors.json").write_bytes(b"\xff\xfe")
-    assert "anchors.json cannot be read (no UTF-8)" in refused(capsys, "interpolate", *WAY, "anchor:A.calm", *OUT)
+    assert "anchors.json cannot be read (no UTF-8)" in refused(capsys, *WAY, "anchor:A.calm", *OUT)
 
 
 @pytest.mark.parametrize(
