@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,9 @@ Work = Annotated[
 ]
 Cache = Annotated[Path, typer.Option(metavar="FOLDER", help="Where scores are kept once they have been read.")]
 Minutes = Annotated[float, typer.Option(metavar="MINUTES", min=0.01, help="Training time, over all runs together.")]
-Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Of the weights and of the order of the data.")]
+Seed = Annotated[
+    int, typer.Option(metavar="N", min=0, max=2**32 - 1, help="Of the weights and of the order of the data.")
+]
 Collections = Annotated[
     list[str],
     typer.Option(
@@ -82,8 +85,8 @@ def musicvae(
     from brainmidi.training.material import load, part_of
 
     # What can be refused at once is refused before the data is read, which may take minutes.
-    part_of(config, part)
-    _check(minutes, out, cache, work)
+    trained = {"kind": "musicvae", "name": config, "part": part_of(config, part)}
+    work = _check(minutes, out, cache, work, trained)
     if data is not None and collections:
         raise ConfigError(f"--data {data} and --collection {collections[0]} exclude each other; give one of them")
     if devices > 1:
@@ -98,7 +101,7 @@ def musicvae(
         config,
         out,
         cache=cache,
-        work=work or cache / f"train-{out.name}",
+        work=work,
         minutes=minutes,
         seed=seed,
         collections=tuple(collections),
@@ -112,10 +115,7 @@ def musicvae(
 
     given = [word for key in collections for word in ("--collection", key)]
     given += ["--data", str(data)] if data is not None else []
-    # Figures are those of the code that plays, on TensorFlow; Keras has one back end a process.
-    command = [sys.executable, "-m", "brainmidi", "train", "finish", str(out), "--cache", str(cache), *given]
-    done = subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow"}, check=False)
-    raise typer.Exit(done.returncode)
+    raise typer.Exit(_finish(out, "--cache", str(cache), *given))
 
 
 @train_app.command("finish")
@@ -148,11 +148,11 @@ def transformer(
     """Train a Music Transformer over performance tokens."""
     from brainmidi.training.devices import need_back_end
 
-    _check(minutes, out, cache, work)
+    work = _check(minutes, out, cache, work, {"kind": "transformer"})
     need_back_end()
     from brainmidi.training import transformer as recipe
 
-    work = work or cache / f"train-{out.name}"
+    out = out.resolve()  # Its name is the checkpoint's.
     _print(recipe.train(out, cache=cache, work=work, minutes=minutes, seed=seed, collections=tuple(collections)))
 
 
@@ -185,13 +185,49 @@ def _print_summary(summary: str) -> None:
         typer.echo(f"... and {len(lines) - 1 - MOST_NAMED} more", err=True)
 
 
-def _check(minutes: float, *folders: Path | None) -> None:
-    """Refuse what would otherwise fail when the training is done."""
+def _finish(*arguments: object) -> int:
+    """Run ``brainmidi train finish`` and return its exit status.
+
+    Figures are those of the code that plays, on TensorFlow; Keras has one back end a process.
+    """
+    command = [sys.executable, "-m", "brainmidi", "train", "finish", *(str(argument) for argument in arguments)]
+    return subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow"}, check=False).returncode
+
+
+def _check(minutes: float, out: Path, cache: Path, work: Path | None, trained: Mapping[str, str]) -> Path:
+    """Refuse what would otherwise fail when the training is done; return the folder of its state."""
     if not math.isfinite(minutes):
         raise ConfigError(f"--minutes {minutes} is not allowed, it must be 0.01 or more and finite; 90 suits two cores")
-    for folder in folders:
-        if folder is not None and folder.exists() and not folder.is_dir():
-            raise ConfigError(f"{folder} is a file, a folder is needed; give another")
+    work = work or cache / f"train-{out.resolve().name}"
+    for folder in (out, cache, work):
+        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise ConfigError(f"{there} is a file, a folder is needed; give another")
+        try:
+            with tempfile.TemporaryFile(dir=there):
+                pass
+        except OSError as error:
+            raise ConfigError(f"{folder} cannot be written ({error.strerror}); give another folder") from None
+    _need_place(out, cache, work, trained)
+    return work
+
+
+def _need_place(out: Path, cache: Path, work: Path, trained: Mapping[str, str]) -> None:
+    """Refuse a folder of other things than a checkpoint of what is trained: its files would be replaced."""
+    from brainmidi.models.checkpoint import CONFIG_FILE, WEIGHTS_FILE, read_config
+
+    if not out.exists() or (out.resolve() == work.resolve() and (out / "state.json").exists()):
+        return  # Whose state it is, the training looks itself.
+    ours = (cache.resolve(), work.resolve())
+    held = {path.name for path in out.iterdir() if not any(own.is_relative_to(path.resolve()) for own in ours)}
+    if held <= {WEIGHTS_FILE, WEIGHTS_FILE + ".partial"}:
+        return  # Nothing, or what a run left that was killed while it wrote.
+    if CONFIG_FILE not in held:
+        raise ConfigError(f"--out {out} is not empty and holds no checkpoint; give an empty folder or a new one")
+    config = read_config(out)
+    other = [f"{key} {config[key]}" for key, value in trained.items() if config.get(key, value) != value]
+    if other:
+        raise ConfigError(f"--out {out} holds a checkpoint of {', '.join(other)}; give another folder, or delete it")
 
 
 def _print(figures: Mapping[str, Any]) -> None:

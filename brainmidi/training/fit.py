@@ -15,7 +15,7 @@ import numpy as np
 from brainmidi.errors import ConfigError, ModelError
 from brainmidi.models import compiled  # noqa: F401 (Keras' fit loads TensorFlow on JAX too; this does it quietly)
 from brainmidi.models.checkpoint import save_weights, weights_of
-from brainmidi.training.state import Progress, Store
+from brainmidi.training.state import Progress, Store, digest
 
 MAX_EPOCHS = 100_000
 
@@ -118,7 +118,7 @@ class Supervisor(keras.callbacks.Callback):
             raise ModelError(f"the loss is {figures['loss']} after epoch {epoch + 1}; train with another --seed")
         reached = replace(self.store.progress, epoch=epoch + 1, seconds=self.spent_s, figures=figures)
         if figures["val_loss"] < reached.best_loss:
-            reached = replace(reached, best_epoch=epoch + 1, best_loss=figures["val_loss"])
+            reached = replace(reached, best_epoch=epoch + 1, best_loss=figures["val_loss"], best_figures=figures)
         self.store.save(self.model, reached)
         self.model.stop_training = self.finished(reached)
 
@@ -163,6 +163,7 @@ def run(
     epochs: int | None = None,
     patience: int = 0,
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
+    data: tuple[Any, ...] = (),
 ) -> dict[str, Any]:
     """Fit the model and write the exponentially averaged weights to `out`; a bar on stderr shows the losses.
 
@@ -194,16 +195,20 @@ def run(
         Stop after so many epochs without a lower validation loss, and write the weights of the epoch with the lowest;
         0 for never, and the last weights. The loss includes the KL term, whose weight rises over the first few thousand
         steps: a patience of few epochs may end a run before it has begun.
+    callbacks : tuple of keras.callbacks.Callback
+        Called before the state is kept.
+    data : tuple of arrays
+        What `train` draws from: a run of other data, here or in `validation`, is another run.
 
     Returns
     -------
     dict
-        Epochs, seconds, back end, and the last epoch's losses and metrics.
+        Epochs, seconds, back end, and losses and metrics of the epoch whose weights are written.
 
     Raises
     ------
     ConfigError
-        If the time is not finite, there is less than a batch of data, or `work` holds another run.
+        If the time is not finite, there is less than a batch of data, or `work` holds another run or is damaged.
     ModelError
         If the loss becomes no number.
     """
@@ -211,7 +216,8 @@ def run(
         raise ConfigError(f"{minutes:g} minutes are not allowed, more than 0 and a finite number are; change --minutes")
     if len(train) == 0:
         raise ConfigError(f"too little data: {batch_size} training phrases are needed for a batch; add pieces")
-    store = Store(work, {**config, "seed": train.seed, "number of batches": len(train)})
+    known = digest([*data, *keras.tree.flatten(validation)])
+    store = Store(work, {**config, "seed": train.seed, "number of batches": len(train), "data": known})
     supervisor = Supervisor(train, store, peak_rate=peak_rate, minutes=minutes, epochs=epochs, patience=patience)
     if store.progress.epoch:
         store.restore(model, store.progress.epoch)
@@ -234,11 +240,18 @@ def run(
                 ],
             )
     reached = store.progress
-    store.restore(model, reached.best_epoch if patience else reached.epoch)
+    # No epoch is the best where no validation loss was a number.
+    best = patience > 0 and reached.best_epoch > 0
+    written = reached.best_epoch if best else reached.epoch
+    store.restore(model, written)
     model.optimizer.finalize_variable_values(model.trainable_variables)
     save_weights(out, config, weights_of(model))
     figures = {"epochs": reached.epoch, "seconds": reached.seconds, "backend": keras.backend.backend()}
-    return figures | ({"best_epoch": reached.best_epoch} if patience else {}) | dict(reached.figures)
+    return (
+        figures
+        | ({"best_epoch": written} if patience else {})
+        | dict(reached.best_figures if best else reached.figures)
+    )
 
 
 def _shared_evenly(rows: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ are variants of every phrase, drawn anew each epoch, and weight averaging.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -126,7 +127,7 @@ def train(
         source = load(name, cache=cache, collections=collections, data=data, part=part)
     config = replace(CONFIGS[name], beta_rate=BETA_RATE)
     arrays = feed(name, config)
-    held = source.splits["validation"]
+    learnt, held = source.splits["train"], source.splits["validation"]
     held = held.take(np.linspace(0, len(held) - 1, min(VALIDATION, len(held))).astype(np.intp))
     inputs = arrays(held)
     with shared_by(n_devices, BATCH_SIZE):
@@ -142,11 +143,15 @@ def train(
             batch_size=BATCH_SIZE,
             patience=patience,
             callbacks=(ScheduledSampling(),),
+            data=tuple(a for a in (learnt.events, learnt.chords, learnt.piece) if a is not None),
         )
     training |= {f"{key}_phrases": len(rows) for key, rows in source.splits.items()}
-    given = f" --data {data.name}" if data is not None else "".join(f" --collection {key}" for key in collections)
+    given = "".join(f" --collection {key}" for key in collections)
+    if data is not None:
+        given = f" --data {shlex.quote(data.resolve().name)}"
     given += f" --part {part}" if part else ""
     given += f" --patience {patience}" if patience else ""
+    given += f" --devices {n_devices}" if n_devices > 1 else ""
     training["command"] = (
         f"KERAS_BACKEND={training['backend']} brainmidi train musicvae --config {name} --out {name} "
         f"--minutes {minutes:g} --seed {seed}{given}"

@@ -6,8 +6,11 @@ first epoch's noise again, and writes in place, so that a kill at the wrong mome
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,8 +37,8 @@ class Progress:
         Epochs done when the validation loss was lowest.
     best_loss : float
         That loss.
-    figures : mapping of str to float
-        Losses and metrics of the last epoch, by Keras' names.
+    figures, best_figures : mapping of str to float
+        Losses and metrics of the last epoch and of the best, by Keras' names.
     """
 
     epoch: int = 0
@@ -43,6 +46,15 @@ class Progress:
     best_epoch: int = 0
     best_loss: float = float("inf")
     figures: Mapping[str, float] = field(default_factory=dict)
+    best_figures: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        counts, times = (self.epoch, self.best_epoch), (self.seconds, self.best_loss)
+        if not all(isinstance(n, int) for n in counts) or not 0 <= self.best_epoch <= self.epoch:
+            raise ValueError(f"best epoch {self.best_epoch!r} of {self.epoch!r}")
+        if not all(isinstance(x, int | float) for x in times):
+            raise ValueError(f"{self.seconds!r} seconds, best loss {self.best_loss!r}")
+        dict(self.figures), dict(self.best_figures)
 
 
 class Store:
@@ -58,7 +70,7 @@ class Store:
     Raises
     ------
     ConfigError
-        If the folder holds a run of other settings.
+        If the folder holds a run of other settings, or its state is damaged.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
@@ -71,8 +83,8 @@ class Store:
             return
         try:
             state = json.loads(path.read_text())
-            before, self.progress = state["settings"], Progress(**state["progress"])
-        except (ValueError, KeyError, TypeError) as error:
+            before, self.progress = dict(state["settings"]), Progress(**state["progress"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"{path} cannot be read ({error}); delete {folder}, or give another --work") from None
         other = sorted(k for k in before.keys() | self.settings.keys() if before.get(k) != self.settings.get(k))
         if other:
@@ -98,15 +110,38 @@ class Store:
                 path.unlink()
 
     def restore(self, model: keras.Model, epoch: int) -> None:
-        """Put back the variables of an epoch: of model, optimizer, its averages, and random number generators."""
+        """Put back the variables of an epoch: of model, optimizer, its averages, and random number generators.
+
+        Raises
+        ------
+        ConfigError
+            If the epoch's file is missing, damaged, or of another model.
+        """
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
-        with np.load(self._path(epoch), allow_pickle=False) as stored:
-            for key, variable in _variables(model).items():
-                variable.assign(stored[key])
+        path, variables = self._path(epoch), _variables(model)
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                values = {key: stored[key] for key in variables}
+            for key, variable in variables.items():
+                variable.assign(values[key])
+        except (OSError, EOFError, ValueError, KeyError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ConfigError(
+                f"{path} cannot be read ({reason}); delete {self.folder}, or give another --work"
+            ) from None
 
     def _path(self, epoch: int) -> Path:
         return self.folder / f"epoch-{epoch}.npz"
+
+
+def digest(arrays: Iterable[Any]) -> str:
+    """Return the SHA-256 of arrays, their shapes and types, in hexadecimal."""
+    total = hashlib.sha256()
+    for array in map(np.asarray, arrays):
+        total.update(f"{array.dtype.str} {array.shape} ".encode())
+        total.update(np.ascontiguousarray(array).data)
+    return total.hexdigest()
 
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:

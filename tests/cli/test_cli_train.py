@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -95,6 +96,7 @@ def test_an_unknown_collection(capsys, tmp_path: Path) -> None:
         ("--patience", "-1", "0"),
         ("--devices", "0", "1"),
         ("--seed", "-1", "0"),
+        ("--seed", "4294967296", "4294967295"),
     ],
 )
 def test_an_option_out_of_its_range(capsys, option: str, value: str, allowed: str) -> None:
@@ -113,6 +115,81 @@ def test_a_file_where_a_folder_has_to_be(capsys, tmp_path: Path, option: str, mo
     (tmp_path / "file").write_text("")
     line = refused(capsys, *model, "--out", "x", option, tmp_path / "file")
     assert "file is a file, a folder is needed" in line
+
+
+def folder_with(folder: Path, **files: str) -> Path:
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name.replace("_", ".")).write_text(text)
+    return folder
+
+
+def test_a_transformers_seed_is_bounded_too(capsys) -> None:
+    assert "4294967295" in refused(capsys, "transformer", "--out", "x", "--seed", "4294967296")
+
+
+@pytest.mark.parametrize("model", [("musicvae", "--config", NAME), ("transformer",)], ids=["musicvae", "transformer"])
+def test_a_folder_of_other_things_is_not_written_into(capsys, tmp_path: Path, model: tuple[str, ...]) -> None:
+    line = refused(capsys, *model, "--out", folder_with(tmp_path / "mine", README_md="My project"))
+    assert "mine is not empty and holds no checkpoint; give an empty folder or a new one" in line
+    assert (tmp_path / "mine" / "README.md").read_text() == "My project"
+
+
+def test_the_folder_where_one_works_is_no_checkpoint(capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder_with(tmp_path / "mine", README_md="My project"))
+    with pytest.raises(SystemExit):
+        main(["train", "musicvae", "--out", ".", "--config", NAME])
+    assert "--out . is not empty and holds no checkpoint" in capsys.readouterr().err
+    assert [path.name for path in Path().iterdir()] == ["README.md"]
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ({"kind": "transformer", "name": "t"}, "holds a checkpoint of kind transformer"),
+        ({"kind": "musicvae", "name": "cat-mel_2bar_small"}, "holds a checkpoint of name cat-mel_2bar_small"),
+        ({"kind": "musicvae", "name": NAME, "part": "bass"}, "holds a checkpoint of part bass; give another folder"),
+    ],
+)
+def test_a_checkpoint_of_something_else_is_not_replaced(
+    capsys, tmp_path: Path, held: dict[str, str], said: str
+) -> None:
+    out = folder_with(tmp_path / "mine", config_json=json.dumps(held))
+    assert said in refused(capsys, "musicvae", "--out", out, "--config", NAME)
+
+
+def test_a_checkpoint_of_the_same_configuration_may_be_replaced(capsys, tmp_path: Path) -> None:
+    held = json.dumps({"kind": "musicvae", "name": NAME, "part": "melody"})
+    out = folder_with(tmp_path / "mine", config_json=held, README_md="# Card")
+    assert "nowhere is no folder" in refused(capsys, "musicvae", "--out", out, "--config", NAME, "--data", "nowhere")
+
+
+def test_a_run_goes_on_where_its_own_cache_lies_in_its_folder(capsys, tmp_path: Path) -> None:
+    out = folder_with(tmp_path / "mine")
+    (out / "cache").mkdir()
+    options = ("--out", out, "--cache", out / "cache", "--config", NAME, "--data", "nowhere")
+    assert "nowhere is no folder" in refused(capsys, "musicvae", *options)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="every folder can be written")
+def test_a_folder_that_cannot_be_written(capsys, tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o500)
+    line = refused(capsys, "musicvae", "--out", tmp_path / "closed" / "new", "--config", NAME)
+    assert "cannot be written" in line
+
+
+def test_a_folder_under_a_file(capsys, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    line = refused(capsys, "musicvae", "--out", tmp_path / "file" / "new", "--config", NAME)
+    assert "file is a file, a folder is needed" in line
+
+
+@pytest.fixture
+def finished(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """Replace the process that measures, and return what it was asked."""
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(command, "_finish", lambda *arguments: asked.append(arguments) or 0)
+    return asked
 
 
 def fake_keras(monkeypatch: pytest.MonkeyPatch, back_end: str, devices: tuple[str, ...] = ()) -> None:
@@ -142,7 +219,7 @@ def test_a_back_end_that_is_not_installed(capsys, monkeypatch: pytest.MonkeyPatc
 
 
 def test_files_that_gave_nothing_are_named_and_the_figures_alone_go_to_stdout(
-    capsys, monkeypatch: pytest.MonkeyPatch
+    capsys, monkeypatch: pytest.MonkeyPatch, finished: list[tuple[object, ...]]
 ) -> None:
     summary = "\n".join(["3 files", *(f"left out {n}.mid: it is damaged" for n in range(100))])
     given: dict[str, Any] = {}
@@ -170,10 +247,27 @@ def test_files_that_gave_nothing_are_named_and_the_figures_alone_go_to_stdout(
     assert given["work"] == Path("cache/train-mine")
     assert (given["patience"], given["minutes"], given["seed"], given["n_devices"]) == (7, 90.0, 1, 1)
     assert given["source"].summary == summary
+    assert finished == [(Path("mine"), "--cache", "cache", "--data", "songs")]
+
+
+def test_what_measures_runs_on_tensorflow_and_its_status_is_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    ran: list[tuple[list[str], str]] = []
+
+    def run(words: list[str], *, env: dict[str, str], check: bool) -> SimpleNamespace:
+        ran.append((words, env["KERAS_BACKEND"]))
+        return SimpleNamespace(returncode=3)
+
+    monkeypatch.setattr(command, "subprocess", SimpleNamespace(run=run))
+    assert command._finish(Path("mine"), "--data", "songs") == 3
+    words = [sys.executable, "-m", "brainmidi", "train", "finish", "mine", "--data", "songs"]
+    assert ran == [(words, "tensorflow")]
 
 
 @pytest.mark.models
-def test_a_folder_of_midi_files_becomes_a_checkpoint(capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_midi_files_becomes_a_checkpoint(
+    capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: list[tuple[object, ...]]
+) -> None:
     """From files to weights by the command, with a model small enough to take a moment."""
     from dataclasses import replace
 
@@ -186,12 +280,17 @@ def test_a_folder_of_midi_files_becomes_a_checkpoint(capsys, tmp_path: Path, mon
     small = replace(CONFIGS[NAME], encoder_units=(4,), decoder_units=(4,), latent_size=2)
     monkeypatch.setitem(CONFIGS, NAME, small)
     write_songs(tmp_path / "songs", per_split=6)
-    arguments = ["train", "musicvae", "--out", "mine", "--config", NAME, "--data", str(tmp_path / "songs")]
+    monkeypatch.chdir(tmp_path / "songs")
+    out_and_cache = ["--out", str(tmp_path / "here" / "mine"), "--cache", str(tmp_path / "here" / "cache")]
+    arguments = ["train", "musicvae", *out_and_cache, "--config", NAME, "--data", "."]
     with pytest.raises(SystemExit) as end:
         main([*arguments, "--minutes", "0.01"])
     out, err = capsys.readouterr()
     assert end.value.code == 0, err
+    monkeypatch.chdir(tmp_path / "here")
     figures = json.loads(out)
+    assert len(finished) == 1
+    assert "--data songs" in figures["command"]
     assert figures["epochs"] >= 1
     assert figures["train_phrases"] > 16
     assert read_config(Path("mine"), "musicvae")["part"] == "melody"

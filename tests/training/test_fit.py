@@ -163,6 +163,45 @@ def test_a_damaged_state_is_named(tmp_path: Path) -> None:
         tiny_run(tmp_path, epochs=1)
 
 
+@pytest.mark.parametrize(
+    "text", ["[]", '{"settings": 1, "progress": {}}', '{"settings": {}, "progress": {"epoch": "a"}}']
+)
+def test_a_state_of_another_shape_is_damaged_too(tmp_path: Path, text: str) -> None:
+    from brainmidi.training.state import Store
+
+    (tmp_path / "state.json").write_text(text)
+    with pytest.raises(ConfigError, match=r"state\.json cannot be read .*; delete"):
+        Store(tmp_path, {})
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "other"])
+def test_a_damaged_epoch_is_named_with_what_to_delete(whole: Path, tmp_path: Path, damage: str) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    path = tmp_path / "run" / "work" / "epoch-3.npz"
+    if damage == "missing":
+        path.unlink()
+    elif damage == "other":
+        np.savez(path, trained_0=np.zeros(3))
+    else:
+        path.write_bytes(path.read_bytes()[: 0 if damage == "empty" else 2000])
+    with pytest.raises(ConfigError, match=r"epoch-3\.npz cannot be read .*; delete .*work, or give another") as error:
+        tiny_run(tmp_path / "run", epochs=4)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_run_on_other_data_is_another_run(whole: Path) -> None:
+    with pytest.raises(ConfigError, match="holds a run of another data; delete it to begin anew"):
+        tiny_run(whole, epochs=3, data=(np.ones(3),))
+
+
+def test_the_digest_tells_values_shapes_and_types_apart() -> None:
+    from brainmidi.training.state import digest
+
+    arrays = [np.zeros((2, 3), np.uint8), np.zeros((3, 2), np.uint8), np.zeros((2, 3), np.int8), np.eye(2, 3)]
+    assert len({digest([array]) for array in arrays}) == 4
+    assert digest([arrays[3], arrays[3].T]) == digest([arrays[3].copy(), arrays[3].T.copy()])
+
+
 @pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_time_that_never_ends_or_never_begins_is_refused(tmp_path: Path, minutes: float) -> None:
     with pytest.raises(ConfigError, match="minutes are not allowed"):
@@ -202,12 +241,31 @@ def test_an_early_stop_writes_the_weights_of_the_best_epoch(whole: Path, tmp_pat
     path = tmp_path / "run" / "work" / "state.json"
     held = json.loads(path.read_text())
     held["progress"]["best_epoch"] = 2
+    held["progress"]["best_figures"] = {"loss": 7.0, "val_loss": 6.0}
     path.write_text(json.dumps(held))
     figures = tiny_run(tmp_path / "run", epochs=9, patience=1)
     assert (figures["epochs"], figures["best_epoch"]) == (3, 2)
+    assert (figures["loss"], figures["val_loss"]) == (7.0, 6.0)
     best = read_weights(tmp_path / "run" / "out")
     assert all((value == 0.25).all() for value in best.values())
     assert not all((value == 0.25).all() for value in last.values())
+
+
+def test_without_a_best_epoch_the_last_is_written(whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    path = tmp_path / "run" / "work" / "state.json"
+    held = json.loads(path.read_text())
+    held["progress"] |= {"best_epoch": 0, "best_loss": float("inf"), "best_figures": {}}
+    path.write_text(json.dumps(held))
+    figures = tiny_run(tmp_path / "run", epochs=3, patience=1)
+    assert figures["best_epoch"] == 3
+    assert figures["loss"] == held["progress"]["figures"]["loss"]
+
+
+def test_a_validation_loss_that_is_no_number_is_not_the_best(tmp_path: Path) -> None:
+    run = Fixed(tmp_path, [1.0], patience=2)
+    run.supervisor.on_epoch_end(1, {"loss": 1.0, "val_loss": float("nan")})
+    assert (run.store.progress.best_epoch, run.store.progress.best_figures["val_loss"]) == (1, 1.0)
 
 
 def test_states_of_the_last_and_of_the_best_epoch_are_kept(whole: Path) -> None:
