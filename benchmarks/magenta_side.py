@@ -16,8 +16,9 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np  # noqa: E402
 
-# magenta was written when numpy still had it
-np.bool = bool
+# magenta was written when numpy's was Python's own; numpy 1.24 to 1.26 have none.
+if not hasattr(np, "bool"):
+    np.bool = np.bool_
 import tensorflow.compat.v1 as tf  # noqa: E402
 from magenta.models.music_vae.configs import CONFIG_MAP  # noqa: E402
 from magenta.models.music_vae.trained_model import TrainedModel  # noqa: E402
@@ -40,7 +41,7 @@ def make(config, folder):
             for variable in tf.trainable_variables():
                 values = rng.normal(0, 0.1, variable.shape.as_list()).astype(np.float32)
                 variable.load(values, session)
-            tf.train.Saver(tf.trainable_variables()).save(session, os.path.join(folder, "model.ckpt"))
+            tf.train.Saver().save(session, os.path.join(folder, "model.ckpt"))
 
 
 def timed(config, folder, repeats):

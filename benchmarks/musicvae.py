@@ -43,7 +43,9 @@ def ours(folder: Path, repeats: int) -> None:
     z = rng.normal(size=(16, model.config.latent_size)).astype(np.float32)
 
     def phrases(n: int) -> object:
-        noise = rng.gumbel(size=(n, model.config.n_steps, model.model.n_odds)).astype(np.float32)
+        # Gumbel noise is minus the logarithm of exponential noise.
+        shape = (n, model.config.n_steps, model.model.n_odds)
+        noise = -np.log(rng.standard_exponential(shape, dtype=np.float32))
         return [decode(row[:, 0]) for row in model.decode(z[:n], noise=noise)]
 
     phrases(1)

@@ -295,12 +295,11 @@ def prior(line: Line, test: Material) -> dict[str, Any]:
     under = None if test.chords is None else np.resize(test.chords, (SAMPLES, test.chords.shape[1]))
     figures: dict[str, Any] = {}
     for kind, temperature in (("prior", 1.0), ("as_played", AS_PLAYED)):
-        found = latent.prior_overlap(
-            lambda z, t=temperature: line.decode(z, noise=True, temperature=t, under=under),
-            test.events.astype(np.int64),
-            line.model.config.latent_size,
-            n=SAMPLES,
-        )
+
+        def sample(z: NDArray[np.float32], temperature: float = temperature) -> NDArray[np.int64]:
+            return line.decode(z, noise=True, temperature=temperature, under=under)
+
+        found = latent.prior_overlap(sample, test.events.astype(np.int64), line.model.config.latent_size, n=SAMPLES)
         for name, overlaps in found.items():
             figures[f"{name.replace(' ', '_')}_{kind}"] = overlaps["prior"]
             figures[f"{name.replace(' ', '_')}_halves"] = overlaps["halves"]

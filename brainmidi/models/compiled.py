@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brainmidi.models.quiet import without_load_notes
+from brainmidi.models.quiet import without_load_notes, without_scikit_learn
 
-with without_load_notes():
+with without_load_notes(), without_scikit_learn():
     import keras
     import tensorflow as tf
 
@@ -56,7 +56,9 @@ class CompiledMusicVae:
         self.model = MusicVae(self.config)
         put_weights(self.model, read_weights(folder))
         self._encode = tf.function(self.model.encode, reduce_retracing=False)
-        self._decode = tf.function(self.model.decode, reduce_retracing=False, jit_compile=True)
+        self._decode = tf.function(
+            lambda z, extra, *given: self.model.decode(z, 0.0, extra, *given), reduce_retracing=False, jit_compile=True
+        )
         self._forced = tf.function(self.model.teacher_forced, reduce_retracing=False, jit_compile=True)
 
     def encode(
@@ -92,14 +94,18 @@ class CompiledMusicVae:
         Arguments as :meth:`MusicVae.decode`.
         """
         b, t = len(z), self.config.n_steps
-        nothing = np.zeros((b, t, self.model.n_odds), dtype=np.float32)
+        if bias is None and noise is None:
+            extra = np.zeros((b, t, self.model.n_odds), dtype=np.float32)
+        elif bias is None or noise is None:
+            extra = np.asarray(noise if bias is None else bias)
+        else:
+            extra = bias + noise
         if forced is None:
             free = -1 if self.model.event_dtype == "int32" else np.nan
             forced = np.full((b, t, self.model.width), free)
         events = self._decode(
             tf.constant(z, tf.float32),
-            tf.constant(nothing if bias is None else bias, tf.float32),
-            tf.constant(nothing if noise is None else noise, tf.float32),
+            tf.constant(extra, tf.float32),
             tf.fill((b,), tf.constant(temperature, tf.float32)),
             tf.constant(forced, self.model.event_dtype),
             None if controls is None else tf.constant(controls, tf.float32),

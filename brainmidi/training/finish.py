@@ -13,7 +13,7 @@ from brainmidi.models.checkpoint import read_config
 from brainmidi.models.configs import CONFIGS
 from brainmidi.training import anchors
 from brainmidi.training.cards import TRAINING_FILE, Card, write_card
-from brainmidi.training.material import load
+from brainmidi.training.material import load, part_of
 
 N_ANCHORS = 6
 #: What a session can play: outputs by part, in two bars.
@@ -77,7 +77,7 @@ def finish(folder: Path, *, cache: Path, collections: tuple[str, ...] = (), data
         As it was trained with; see :func:`brainmidi.training.material.load`.
     """
     config = read_config(folder, "musicvae")
-    name, part = str(config["name"]), str(config["part"])
+    name, part = str(config["name"]), str(config.get("part") or part_of(str(config["name"])))
     source = load(name, cache=cache, collections=collections, data=data, part=part)
     if part in PLAYED and CONFIGS[name].outputs in PLAYED[part] and CONFIGS[name].n_steps == TWO_BARS:
         from brainmidi.models.compiled import CompiledMusicVae

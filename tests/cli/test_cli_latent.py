@@ -419,5 +419,6 @@ def test_a_real_model_interpolates_samples_and_humanises(capsys, monkeypatch):
     write_notes("beat.mid", [(0, 0.25, 36), (1, 0.25, 38)], channel=9)
     done(capsys, "humanise", "beat.mid", on="./hier-groove_2bar_hits")
     assert [pitch for _, _, pitch in phrases("drums")[0]] == [36, 38]
+    Path("out.mid").unlink()
     other = ("sample", "--checkpoint", "./hier-groove_2bar_hits", "-o", "other.mid")
     assert "is told what is struck" in refused(capsys, *other)
