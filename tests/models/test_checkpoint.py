@@ -48,7 +48,7 @@ def test_weights_come_back_as_they_were_saved_to_half_precision(tmp_path: Path) 
 
 
 def test_an_unknown_checkpoint_is_refused_with_the_shipped_names() -> None:
-    with pytest.raises(ModelError, match=r"checkpoint 'nobody' not found.*cat-mel_2bar_small"):
+    with pytest.raises(ModelError, match=r"checkpoint 'nobody' not found.*hier-mel_2bar"):
         checkpoint.find_checkpoint("nobody")
 
 

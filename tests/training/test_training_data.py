@@ -64,9 +64,11 @@ def test_a_held_out_phrase_that_a_training_piece_has_too_is_taken_out() -> None:
     assert set(names) == {"train", "validation", "test"}
     other = [replace(tune(names[split]), tonic=7 + shift) for split, shift in (("validation", 1), ("test", 2))]
     data = melodies.dataset([tune(names["train"]), tune(names["validation"]), *other])
-    seen = {row.tobytes() for row in data["train"]}
+    seen = {row.tobytes() for row in data["train"].tokens}
     assert len(data["validation"]) > 0
-    assert not any(row.tobytes() in seen for row in (*data["validation"], *data["test"]))
+    assert not any(row.tobytes() in seen for row in (*data["validation"].tokens, *data["test"].tokens))
+    for split, examples in data.items():
+        assert {corpora.split_of(examples.names[n]) for n in examples.piece} == {split}
 
 
 def test_a_piece_is_always_in_the_same_split() -> None:
@@ -116,19 +118,23 @@ def test_held_out_windows_overlap_by_the_event_they_start_from() -> None:
 
 
 def test_a_card_names_data_licence_command_and_every_figure(tmp_path: Path) -> None:
-    cards.write_card(
-        tmp_path,
+    card = cards.Card(
         title="A model",
         what="What it is.",
-        collections=("ryan",),
+        licences=cards.licences(("ryan",)),
         command="brainmidi train musicvae",
         training={"seconds": 5400.0},
-        figures={"teacher_forced": 0.91234},
+        sections={"reconstruction": [("teacher forced", cards.rounded(0.91234))]},
         notes="How to read them.",
+        goal="It is 0.07 short of the goal.",
     )
+    cards.write_card(tmp_path, card)
     text = (tmp_path / cards.CARD_FILE).read_text()
-    for part in ("Ryan's Mammoth", "public domain", "Apache-2.0", "brainmidi train musicvae", "5400", "0.9123"):
+    for part in ("Ryan's Mammoth", "public domain", "brainmidi train musicvae", "5400", "0.9123", "short of the goal"):
         assert part in text
+    assert "Apache-2.0" in text
+    cards.write_card(tmp_path, replace(card, free=False))
+    assert "Apache-2.0" not in (tmp_path / cards.CARD_FILE).read_text()
 
 
 def test_a_collection_that_a_recipe_cannot_use_is_refused_with_what_it_needs() -> None:
