@@ -280,7 +280,8 @@ class Note:
     part: str = "melody"
 
     def __post_init__(self) -> None:
-        if self.start < 0 or self.length <= 0:
+        # The sign is the numerator's; comparing fractions would take most of a note's birth.
+        if self.start.numerator < 0 or self.length.numerator <= 0:
             raise MusicError(f"note at beat {self.start} lasting {self.length} is not allowed; start >= 0, length > 0")
         if not 0 <= self.pitch <= 127:
             raise MusicError(f"pitch {self.pitch} is outside 0..127; transpose it into range")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,10 +102,15 @@ def strikes(phrase: Phrase, kit: Kit = REDUCED) -> BoolArray:
 
 def strike(bits: NDArray[np.generic], kit: Kit = REDUCED, velocity: int = VELOCITY) -> Phrase:
     """Return the phrase that strikes the drums of `bits` (n_steps, n_classes), each for one step."""
-    notes = [
-        Note(int(step) * STEP, STEP, kit[k][0], velocity, PART) for step, k in np.argwhere(np.asarray(bits, dtype=bool))
-    ]
-    return Phrase(tuple(notes), len(bits) * STEP)
+    hits = np.argwhere(np.asarray(bits, dtype=bool)).tolist()
+    notes = [Note(beat_of(step), STEP, kit[k][0], velocity, PART) for step, k in hits]
+    return Phrase(tuple(notes), beat_of(len(bits)))
+
+
+@cache
+def beat_of(step: int) -> Fraction:
+    """Return the beat on which a sixteenth begins."""
+    return step * STEP
 
 
 def encode(phrase: Phrase, kit: Kit = REDUCED) -> NDArray[np.int32]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -85,17 +86,23 @@ def decode(tokens: Sequence[int] | NDArray[np.integer], velocity: int = 80, part
 
     def close(step: int) -> None:
         if pitch is not None:
-            notes.append(Note(start * STEP, (step - start) * STEP, pitch, velocity, part))
+            notes.append(Note(_beats(start), _beats(step - start), pitch, velocity, part))
 
-    for step, token in enumerate(tokens):
+    for step, token in enumerate(np.asarray(tokens).tolist()):
         if not 0 <= token < N_CLASSES:
             raise CodecError(f"token {token} is outside 0..{N_CLASSES - 1}; this is not a melody of 90 classes")
         if token == NO_EVENT:
             continue
         close(step)
-        pitch, start = (None, 0) if token == NOTE_OFF else (int(token) - FIRST_PITCH_CLASS + MIN_PITCH, step)
+        pitch, start = (None, 0) if token == NOTE_OFF else (token - FIRST_PITCH_CLASS + MIN_PITCH, step)
     close(len(tokens))
-    return Phrase(tuple(notes), len(tokens) * STEP)
+    return Phrase(tuple(notes), _beats(len(tokens)))
+
+
+@cache
+def _beats(steps: int) -> Fraction:
+    """Return the length of so many sixteenths."""
+    return steps * STEP
 
 
 def _nearest(beat: Fraction) -> int:
