@@ -18,6 +18,7 @@ with without_load_notes(), without_scikit_learn():
 from brainmidi.errors import ModelError
 from brainmidi.models.checkpoint import put_weights, read_sizes, read_weights
 from brainmidi.models.configs import MusicVaeConfig
+from brainmidi.models.lstm import blank
 from brainmidi.models.musicvae import MusicVae
 from brainmidi.models.transformer import MusicTransformer, TransformerConfig
 
@@ -53,7 +54,8 @@ class CompiledMusicVae:
     def __init__(self, folder: Path) -> None:
         _check_back_end()
         self.config = read_sizes(folder, "musicvae", MusicVaeConfig.from_json)
-        self.model = MusicVae(self.config)
+        with blank():
+            self.model = MusicVae(self.config)
         put_weights(self.model, read_weights(folder))
         self._encode = tf.function(self.model.encode, reduce_retracing=False)
         self._decode = tf.function(

@@ -7,7 +7,9 @@ the carry.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -17,6 +19,19 @@ from keras import ops
 Tensor = Any
 #: h and c of one layer, each (b, h).
 State = tuple[Tensor, Tensor]
+
+
+_blank: ContextVar[bool] = ContextVar("blank", default=False)
+
+
+@contextmanager
+def blank() -> Iterator[None]:
+    """Make layers for weights that are read from a checkpoint: orthogonal ones take seconds in the large sizes."""
+    token = _blank.set(True)
+    try:
+        yield
+    finally:
+        _blank.reset(token)
 
 
 class Lstm(keras.layers.Layer):
@@ -34,7 +49,7 @@ class Lstm(keras.layers.Layer):
         if input_size:
             self.kernel = self.add_weight(shape=(input_size, 4 * units), initializer="glorot_uniform", name="kernel")
         self.recurrent_kernel = self.add_weight(
-            shape=(units, 4 * units), initializer="orthogonal", name="recurrent_kernel"
+            shape=(units, 4 * units), initializer="zeros" if _blank.get() else "orthogonal", name="recurrent_kernel"
         )
         # The forget gate starts open (bias 1), as Magenta's cells have it.
         self.bias = self.add_weight(shape=(4 * units,), initializer=_forget_open(units), name="bias")
