@@ -59,9 +59,10 @@ LIBRARIES = {
     "rich": {"cli", "ui"},
     "textual": {"ui"},
 }
-#: One compiles models for TensorFlow, one reads its checkpoints, one runs in Magenta's environment and not in ours.
+#: Two compile models for TensorFlow, one reads its checkpoints, one runs in Magenta's environment and not in ours.
 TENSORFLOW_ADAPTERS = {
     "brainmidi.models.compiled",
+    "brainmidi.models.stepper",
     "brainmidi.models.tfcheckpoint",
     "brainmidi.models.magenta_worker",
 }

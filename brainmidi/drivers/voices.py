@@ -115,7 +115,7 @@ def load_voices(
         ]
         for part in parts
     }
-    from brainmidi.models import compiled
+    from brainmidi.models import compiled, stepper
 
     if threads is not None:
         compiled.use_threads(threads)
@@ -125,7 +125,7 @@ def load_voices(
 
     return Voices(
         LatentMelody(*models("melody")),
-        ContinuedPerformance(compiled.CompiledTransformer(*folders["accompaniment"])),
+        ContinuedPerformance(stepper.CompiledTransformer(*folders["accompaniment"])),
         LatentBass(*models("bass")) if "bass" in parts else None,
         LatentDrums(*models("drums")) if "drums" in parts else None,
     )

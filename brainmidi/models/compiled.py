@@ -1,4 +1,4 @@
-"""The one adapter to TensorFlow: models loaded from a checkpoint, each step traced once for a fixed shape."""
+"""A MusicVAE on TensorFlow: loaded from a checkpoint, each call traced once for a fixed shape."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from brainmidi.models.checkpoint import put_weights, read_sizes, read_weights
 from brainmidi.models.configs import MusicVaeConfig
 from brainmidi.models.lstm import blank
 from brainmidi.models.musicvae import MusicVae
-from brainmidi.models.transformer import MusicTransformer, TransformerConfig
 
 Float32Array = NDArray[np.float32]
 IntArray = NDArray[np.int32]
@@ -35,7 +34,8 @@ def use_threads(threads: int) -> None:
         return  # Already running: the threads that it has are the ones it keeps.
 
 
-def _check_back_end() -> None:
+def check_back_end() -> None:
+    """Refuse, with a ModelError, to compile for TensorFlow where Keras runs on something else."""
     if keras.backend.backend() != "tensorflow":
         raise ModelError(
             f"Keras runs on {keras.backend.backend()!r}, playing needs 'tensorflow'; unset KERAS_BACKEND and restart"
@@ -52,7 +52,7 @@ class CompiledMusicVae:
     """
 
     def __init__(self, folder: Path) -> None:
-        _check_back_end()
+        check_back_end()
         self.config = read_sizes(folder, "musicvae", MusicVaeConfig.from_json)
         with blank():
             self.model = MusicVae(self.config)
@@ -113,34 +113,3 @@ class CompiledMusicVae:
             None if controls is None else tf.constant(controls, tf.float32),
         )
         return np.asarray(events.numpy())
-
-
-class CompiledTransformer:
-    """A Music Transformer ready to be fed one event at a time.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the checkpoint.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        _check_back_end()
-        self.config = read_sizes(folder, "transformer", TransformerConfig.from_json)
-        self.model = MusicTransformer(self.config)
-        put_weights(self.model, read_weights(folder))
-        self._empty = self.model.empty_cache()
-        cache = [tf.TensorSpec(part.shape, part.dtype) for part in self._empty]
-        self._step = tf.function(
-            lambda token, *cache: self.model.extend(token, cache),
-            input_signature=[tf.TensorSpec((1, 1), tf.int32), *cache],
-        )
-
-    def initial(self) -> Any:
-        """Return the cache before the first event; caches are immutable and may be kept and gone back to."""
-        return self._empty
-
-    def step(self, token: int, cache: Any) -> tuple[Float32Array, Any]:
-        """Return the next event's logits, shape (n_classes,), after `token`, and the cache that holds it."""
-        logits, cache = self._step(tf.constant([[token]], tf.int32), *cache)
-        return np.asarray(logits[0, 0].numpy(), dtype=np.float32), cache

@@ -73,11 +73,11 @@ def test_what_is_named_is_found_by_model_and_the_rest_is_what_ships(tmp_path):
 
 
 def test_the_voices_are_loaded_from_what_is_named(tmp_path, monkeypatch):
-    compiled = ModuleType("compiled")
-    for kind in ("CompiledMusicVae", "CompiledTransformer"):
-        setattr(compiled, kind, lambda folder: SimpleNamespace(folder=folder))
-    monkeypatch.setattr("brainmidi.models.compiled", compiled, raising=False)
-    monkeypatch.setitem(sys.modules, "brainmidi.models.compiled", compiled)
+    for place, kind in (("compiled", "CompiledMusicVae"), ("stepper", "CompiledTransformer")):
+        module = ModuleType(place)
+        setattr(module, kind, lambda folder: SimpleNamespace(folder=folder))
+        monkeypatch.setattr(f"brainmidi.models.{place}", module, raising=False)
+        monkeypatch.setitem(sys.modules, f"brainmidi.models.{place}", module)
     chosen = chosen_checkpoints(config_of(melody=NAMES["melody"], groove=NAMES["groove"]))
     found = voices.load_voices(PARTS, checkpoints=chosen)
     assert found.melody._model.folder == tmp_path / "imported" / NAMES["melody"]
