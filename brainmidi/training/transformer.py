@@ -89,6 +89,7 @@ def train(
         minutes=minutes,
         peak_rate=PEAK_RATE,
         batch_size=BATCH_SIZE,
+        data=tuple(row for piece in splits["train"] for row in (piece.tokens, piece.bar_indices)),
     )
     training |= {f"{name}_events": sum(len(piece.tokens) for piece in rows) for name, rows in splits.items()}
     return finish(out, training, cache=cache, minutes=minutes, seed=seed, collections=collections)
