@@ -9,7 +9,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -25,6 +25,16 @@ TIMEOUT_S = 30.0
 MAX_ATTEMPTS = 5
 _CHUNK_BYTES = 2**18
 _TRANSPORT = (OSError, http.client.HTTPException)
+#: Refusals that may be over the next time: too slow, too early, too often.
+_FOR_NOW = (408, 425, 429)
+
+
+class Absent(ModelError):
+    """There is no such file for us at an address."""
+
+
+class Unfinished(ModelError):
+    """A file did not come whole; what came is kept, and taken up the next time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +116,12 @@ def download(url: str, path: Path, progress: Progress | None = None, limit_bytes
 
     Raises
     ------
+    Absent
+        If the server has no such file.
+    Unfinished
+        If it cannot be reached, fails, or breaks off again and again.
     ModelError
-        If the server cannot be reached, has no such file, has too large a one, or breaks off again and again.
+        If the file is too large, or the address none.
     """
     check_url(url)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,14 +132,16 @@ def download(url: str, path: Path, progress: Progress | None = None, limit_bytes
                 return
             reason = "the connection was cut"
         except urllib.error.HTTPError as error:
-            raise ModelError(f"{url} cannot be fetched ({error.code} {error.reason}); check the address") from None
+            refused = 400 <= error.code < 500 and error.code not in _FOR_NOW
+            kind, remedy = (Absent, "check the address") if refused else (Unfinished, "try again later")
+            raise kind(f"{url} cannot be fetched ({error.code} {error.reason}); {remedy}") from None
         except _TRANSPORT as error:
             reason = str(getattr(error, "reason", error)) or type(error).__name__
         after = path.stat().st_size if path.exists() else 0
         if after <= before:
             break
     kept = f"; {after:,} bytes are kept, and the same command goes on from there" if after else ""
-    raise ModelError(f"{url} cannot be fetched ({reason}); check the connection and the address{kept}")
+    raise Unfinished(f"{url} cannot be fetched ({reason}); check the connection and the address{kept}")
 
 
 def _fetch(url: str, path: Path, progress: Progress | None, limit_bytes: int) -> bool:
@@ -152,12 +168,19 @@ def _fetch(url: str, path: Path, progress: Progress | None, limit_bytes: int) ->
         resumed = response.status == 206 and found is not None and int(found[1]) == have
         if response.status != 200 and not resumed:
             raise ModelError(f"{url} answers {response.status} {response.reason}, 200 is needed; check the address")
+        version = _validator(response.headers)
+        if resumed and version not in ("", state.validator):  # A server that goes on in another file all the same.
+            path.unlink()
+            return _fetch(url, path, progress, limit_bytes)
         length = response.headers.get("Content-Length")
         size = int(found[2]) if resumed and found else int(length) if length and length.isdigit() else None
-        have = have if resumed else 0
         _refuse_size(url, size or 0, limit_bytes)
-        notes.write_text(json.dumps(asdict(_State(url, _validator(response.headers), size))), encoding="utf-8")
-        with path.open("ab" if resumed else "wb") as file:
+        if not resumed:
+            # Before the note is written: whenever this is killed, the note is of the bytes that are there.
+            path.unlink(missing_ok=True)
+            have, state = 0, _State(url, version)
+        notes.write_text(json.dumps(asdict(replace(state, size=size))), encoding="utf-8")
+        with path.open("ab") as file:
             while chunk := response.read(_CHUNK_BYTES):
                 have += file.write(chunk)
                 if have > limit_bytes:

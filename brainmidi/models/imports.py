@@ -10,7 +10,7 @@ from typing import Any
 from brainmidi.errors import ModelError
 from brainmidi.models.checkpoint import imported_root, save_weights
 from brainmidi.models.configs import MusicVaeConfig
-from brainmidi.models.download import Progress
+from brainmidi.models.download import Progress, cache_folder, is_url
 from brainmidi.models.magenta import configuration, convert
 from brainmidi.models.magenta_read import Found, forget, read
 
@@ -83,7 +83,11 @@ def import_checkpoint(
         raise ModelError(f"{out} exists already; remove it, or choose another folder with --out")
     cache = download_cache() if cache is None else cache
     found = read(source, cache, progress)
-    weights = convert(config, found.weights)
+    try:
+        weights = convert(config, found.weights)
+    except ModelError as error:
+        kept = f"; the download is kept in {cache_folder(source, cache)} for another --config" if is_url(source) else ""
+        raise ModelError(f"{error}{kept}") from None
     n_weights = sum(value.size for value in weights.values())
     origin = {"place": found.place, "format": found.kind, "sha256": found.sha256}
     described: dict[str, Any] = {"kind": "musicvae", "name": config}

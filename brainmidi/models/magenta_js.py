@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from brainmidi.errors import ModelError
 from brainmidi.models.archive import GIB, MAX_FILES, MAX_TOTAL_BYTES, inside
-from brainmidi.models.download import Progress, below, download
+from brainmidi.models.download import Absent, Progress, below, download
 
 MANIFEST = "weights_manifest.json"
 DESCRIPTION = "config.json"
@@ -26,13 +26,18 @@ _STORED = {"float32": "<f4", "float16": "<f2", "uint8": "u1", "uint16": "<u2"}
 
 
 def fetch(url: str, folder: Path, progress: Progress | None = None) -> None:
-    """Fetch the model below an address into a folder: the manifest, and then the shards that it names.
+    """Fetch the model below an address into a folder: description (if any), manifest, and the shards that it names.
 
     Raises
     ------
     ModelError
-        As :func:`~brainmidi.models.download.download`; and if the manifest makes no sense.
+        As :func:`~brainmidi.models.download.download`; and if it is no MusicVAE, or the manifest makes no sense.
     """
+    try:
+        download(below(url, DESCRIPTION), folder / DESCRIPTION, progress, MAX_TEXT_BYTES)
+    except Absent:
+        (folder / DESCRIPTION).unlink(missing_ok=True)
+    _check_description(folder / DESCRIPTION)
     download(below(url, MANIFEST), folder / MANIFEST, progress, MAX_TEXT_BYTES)
     left = MAX_TOTAL_BYTES
     for name in shards(folder):

@@ -52,7 +52,7 @@ def read(source: str, cache: Path, progress: web.Progress | None = None) -> Foun
         A folder, a checkpoint's prefix or one of its files, an archive, or the address of an archive or of a magenta.js
         folder.
     cache : Path
-        Where archives are unpacked, and downloads kept until :func:`forget`.
+        Where archives are unpacked, and downloads kept until :func:`forget`, or until they prove to be no model.
     progress : callable, optional
         Told of every chunk that is downloaded.
 
@@ -81,11 +81,17 @@ def _read_url(url: str, cache: Path, progress: web.Progress | None) -> Found:
     """Return the weights at a web address."""
     web.check_url(url)
     name, folder = web.file_name(url), web.cache_folder(url, cache)
-    if name.lower().endswith(_ARCHIVES):
-        web.download(url, folder / name, progress)
-        return _read_path(folder / name, url, cache)
-    fetch(web.above(url) if name in (MANIFEST, DESCRIPTION) else url, folder, progress)
-    return _read_path(folder, url, cache)
+    try:
+        if name.lower().endswith(_ARCHIVES):
+            web.download(url, folder / name, progress)
+            return _read_path(folder / name, url, cache)
+        fetch(web.above(url) if name in (MANIFEST, DESCRIPTION) else url, folder, progress)
+        return _read_path(folder, url, cache)
+    except web.Unfinished:
+        raise
+    except ModelError:
+        forget(url, cache)  # What cannot be read now could not be read the next time either.
+        raise
 
 
 def forget(source: str, cache: Path) -> None:
@@ -162,7 +168,8 @@ def _read_tensorflow(prefix: Path, place: str) -> Found:
 
 def _read_js(folder: Path, place: str) -> Found:
     weights = read_shards(folder, is_weight)
-    files = [folder / MANIFEST, *(folder / name for name in shards(folder))]
+    described = [folder / DESCRIPTION] if (folder / DESCRIPTION).is_file() else []
+    files = [*described, folder / MANIFEST, *(folder / name for name in shards(folder))]
     return Found(weights, "magenta.js", place, _digests(folder, files))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+from pathlib import Path
 
 import pytest
 from web_server import Server, web
@@ -73,6 +74,52 @@ def test_a_file_that_has_changed_since_is_fetched_anew(served, tmp_path, tag):
     download.download(f"{served.url}/model.tar", path)
     assert path.read_bytes() == DATA[::-1]
     assert statuses(served)[-1] == 200
+
+
+def test_a_run_that_is_killed_between_the_note_of_a_new_version_and_its_bytes_joins_nothing(
+    served, tmp_path, monkeypatch
+):
+    path = tmp_path / "model.tar"
+    served.cuts = [100_000, 0]
+    with pytest.raises(ModelError):
+        download.download(f"{served.url}/model.tar", path)
+    served.files["/model.tar"], served.tag = DATA[::-1], '"2"'
+    write = Path.write_text
+
+    def killed(note: Path, *args: str, **named: str) -> None:
+        write(note, *args, **named)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", killed)
+        with pytest.raises(KeyboardInterrupt):
+            download.download(f"{served.url}/model.tar", path)
+    download.download(f"{served.url}/model.tar", path)
+    assert path.read_bytes() == DATA[::-1]
+
+
+def test_a_server_that_goes_on_in_another_version_is_not_believed(served, tmp_path):
+    path = tmp_path / "model.tar"
+    served.cuts = [100_000, 0]
+    with pytest.raises(ModelError):
+        download.download(f"{served.url}/model.tar", path)
+    served.files["/model.tar"], served.tag, served.joins_anything = DATA[::-1], '"2"', True
+    download.download(f"{served.url}/model.tar", path)
+    assert path.read_bytes() == DATA[::-1]
+    assert statuses(served)[-2:] == [206, 200]
+
+
+def test_a_server_that_fails_for_now_is_told_from_one_that_has_no_such_file(served, tmp_path):
+    path = tmp_path / "model.tar"
+    served.cuts = [100_000, 0]
+    with pytest.raises(download.Unfinished):
+        download.download(f"{served.url}/model.tar", path)
+    served.failing = {"/model.tar"}
+    with pytest.raises(download.Unfinished, match=r"503 .*; try again later"):
+        download.download(f"{served.url}/model.tar", path)
+    assert path.stat().st_size == 100_000
+    with pytest.raises(download.Absent):
+        download.download(f"{served.url}/nothing", path)
 
 
 @pytest.mark.parametrize("tag", ['W/"1"', ""])

@@ -158,7 +158,7 @@ def test_a_magenta_js_model_is_read_with_and_without_quantisation(tmp_path, stor
 def test_its_files_are_named_with_their_digests_and_may_be_given_by_its_manifest(tmp_path):
     folder = write_js(tmp_path / "model", random_weights(), n_shards=2)
     found = read(str(folder / "weights_manifest.json"), tmp_path)
-    names = ["weights_manifest.json", "group1-shard1of2", "group1-shard2of2"]
+    names = ["config.json", "weights_manifest.json", "group1-shard1of2", "group1-shard2of2"]
     assert found.sha256 == {name: sha256_of(folder / name) for name in names}
 
 
@@ -393,7 +393,8 @@ def test_an_import_writes_weights_configuration_source_and_card(tmp_path, half):
         assert same(found, wanted)
     assert read_sizes(out, "musicvae", MusicVaeConfig.from_json) == TINY[MELODY]
     config = read_config(out)
-    digests = {name: sha256_of(folder / name) for name in ("weights_manifest.json", "group1-shard1of1")}
+    digests = {path.name: sha256_of(path) for path in folder.iterdir()}
+    assert digests.keys() == {"config.json", "weights_manifest.json", "group1-shard1of1"}
     assert config["name"] == MELODY
     assert config["source"] == {"place": "model", "format": "magenta.js", "sha256": digests}
     card = (out / "README.md").read_text()
@@ -470,31 +471,59 @@ def test_an_archive_from_the_web_is_resumed_recorded_and_removed_once_it_is_impo
     assert list(cache.iterdir()) == []
 
 
-@pytest.mark.parametrize("end", ["", "/", "/weights_manifest.json"])
+@pytest.mark.parametrize("end", ["", "/", "/weights_manifest.json", "/config.json"])
 def test_a_magenta_js_model_from_the_web_is_fetched_shard_by_shard(tmp_path, web, end):
     weights = random_weights()
     folder = write_js(tmp_path / "model", weights)
     serve(web, folder, "/js/melody")
-    web.cuts = [None, 1000]
+    web.cuts = [None, None, 1000]
     url = f"{web.url}/js/melody{end}"
     done = import_checkpoint(url, MELODY, tmp_path / "mine", cache=tmp_path / "cache")
     assert same(read_weights(done.folder), magenta.convert(MELODY, weights))
     digests = read_config(done.folder)["source"]["sha256"]
     assert digests["group1-shard2of3"] == sha256_of(folder / "group1-shard2of3")
-    assert len(digests) == 4
-    assert [answer[2] for answer in web.answers] == [200, 200, 206, 200, 200]
+    assert len(digests) == 5
+    assert [answer[2] for answer in web.answers] == [200, 200, 200, 206, 200, 200]
+
+
+def test_a_magenta_js_model_from_the_web_may_have_no_description_even_if_it_had_one_before(tmp_path, web):
+    serve(web, write_js(tmp_path / "model", random_weights()), "/js")
+    read(f"{web.url}/js", tmp_path / "cache")
+    del web.files["/js/config.json"]
+    assert len(read(f"{web.url}/js", tmp_path / "cache").sha256) == 4
+
+
+def test_a_description_of_another_model_is_refused_before_its_shards_are_fetched(tmp_path, web):
+    serve(web, write_js(tmp_path / "model", random_weights()), "/js")
+    web.files["/js/config.json"] = b'{"type": "MusicRNN"}'
+    with pytest.raises(ModelError, match="a MusicRNN, a MusicVAE is needed"):
+        read(f"{web.url}/js", tmp_path / "cache")
+    assert [answer[0] for answer in web.answers] == ["/js/config.json"]
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_a_download_is_kept_until_its_weights_fit(tmp_path, web):
     packed = tar_of(write_js(tmp_path / "model", random_weights()), tmp_path / "model.tar", "w")
     web.files["/model.tar"] = packed.read_bytes()
-    with pytest.raises(ModelError, match=f"they are those of {MELODY}"):
-        import_checkpoint(
-            f"{web.url}/model.tar", "tiny-cat-drums_2bar_big", tmp_path / "mine", cache=tmp_path / "cache"
-        )
+    cache = tmp_path / "cache"
+    with pytest.raises(ModelError, match=f"they are those of {MELODY}.* the download is kept in {cache}/[0-9a-f]+ for"):
+        import_checkpoint(f"{web.url}/model.tar", "tiny-cat-drums_2bar_big", tmp_path / "mine", cache=cache)
     assert not (tmp_path / "mine").exists()
     import_checkpoint(f"{web.url}/model.tar", MELODY, tmp_path / "mine", cache=tmp_path / "cache")
     assert [answer[2] for answer in web.answers] == [200, 304]
+
+
+def test_a_download_that_is_no_model_is_not_kept_and_one_that_was_cut_off_is(tmp_path, web):
+    packed = tar_of(write_js(tmp_path / "model", random_weights()), tmp_path / "model.tar", "w").read_bytes()
+    cache = tmp_path / "cache"
+    web.files["/model.tar"] = packed[: len(packed) // 2]
+    with pytest.raises(ModelError, match="cannot be unpacked"):
+        read(f"{web.url}/model.tar", cache)
+    assert list(cache.iterdir()) == []
+    web.files["/model.tar"], web.cuts = packed, [5000, 0]
+    with pytest.raises(ModelError, match="5,000 bytes are kept"):
+        read(f"{web.url}/model.tar", cache)
+    assert [path.stat().st_size for path in cache.rglob("model.tar")] == [5000]
 
 
 def test_a_manifest_from_the_web_cannot_ask_for_files_elsewhere(tmp_path, web):
@@ -506,7 +535,7 @@ def test_a_manifest_from_the_web_cannot_ask_for_files_elsewhere(tmp_path, web):
         web.files["/js/weights_manifest.json"] = json.dumps(manifest).encode()
         with pytest.raises(ModelError, match="leads out of its folder"):
             read(f"{web.url}/js", tmp_path / "cache")
-    assert {answer[0] for answer in web.answers} == {"/js/weights_manifest.json"}
+    assert {answer[0] for answer in web.answers} == {"/js/config.json", "/js/weights_manifest.json"}
 
 
 def test_a_truncated_archive_is_refused_by_its_size_and_by_its_content(tmp_path):

@@ -19,6 +19,10 @@ class Server(ThreadingHTTPServer):
         self.cuts: list[int | None] = []
         self.redirects: dict[str, str] = {}
         self.says_length = True
+        #: Whether it goes on in a file that has changed, as no server should.
+        self.joins_anything = False
+        #: Paths that are answered with a failure of the server's own.
+        self.failing: set[str] = set()
         #: Path, Range and status of every answer.
         self.answers: list[tuple[str, str | None, int]] = []
 
@@ -34,12 +38,14 @@ class Handler(BaseHTTPRequestHandler):
         server, path, wanted = self.server, self.path.partition("?")[0], self.headers.get("Range")
         if path in server.redirects:
             return self.answer(302, b"", {"Location": server.redirects[path]})
+        if path in server.failing:
+            return self.answer(503, b"")
         if path not in server.files:
             return self.answer(404, b"")
         data = server.files[path]
         if server.tag and self.headers.get("If-None-Match") == server.tag:
             return self.answer(304, b"")
-        if wanted and self.headers.get("If-Range") == server.tag:
+        if wanted and (server.joins_anything or self.headers.get("If-Range") == server.tag):
             start = int(wanted.removeprefix("bytes=").removesuffix("-"))
             if start >= len(data):
                 return self.answer(416, b"")
