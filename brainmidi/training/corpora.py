@@ -53,6 +53,8 @@ class Piece:
         Beats at which bars begin; a pickup bar comes first and may be short.
     parts : tuple of tuples of (start, length, pitch)
         Notes of each part, highest part first, in beats from the piece's beginning.
+    velocities : tuple of tuples of int
+        MIDI velocity of each note of each part; empty for scores, which have none.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Piece:
     mode: str
     bar_starts: tuple[Fraction, ...]
     parts: tuple[tuple[tuple[Fraction, Fraction, int], ...], ...]
+    velocities: tuple[tuple[int, ...], ...] = ()
 
     @property
     def split(self) -> str:
@@ -195,6 +198,7 @@ def to_json(piece: Piece) -> str:
             "mode": piece.mode,
             "bars": [str(b) for b in piece.bar_starts],
             "parts": [[[str(s), str(d), p] for s, d, p in part] for part in piece.parts],
+            **({"velocities": piece.velocities} if piece.velocities else {}),
         }
     )
 
@@ -209,6 +213,7 @@ def from_json(line: str) -> Piece:
         row["mode"],
         tuple(_beats(b) for b in row["bars"]),
         tuple(tuple((_beats(s), _beats(d), p) for s, d, p in part) for part in row["parts"]),
+        tuple(map(tuple, row.get("velocities", ()))),
     )
 
 

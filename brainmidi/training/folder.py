@@ -21,7 +21,7 @@ from brainmidi.training.midifile import FileMusic, read_midi
 from brainmidi.training.midigrid import ANNOTATION
 
 SUFFIXES = (".mid", ".midi")
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,10 +147,11 @@ def _pieces(
     for lines in stretches:
         parts = [_cut(notes, lines) for notes in (tune, accompaniment, low)]
         starts = tuple(Fraction(BAR_BEATS * bar) for bar in range(len(lines) - 1))
-        if parts[0]:
-            melodies.append(Piece(name, "4/4", tonic, mode, starts, (parts[0],)))
-        if all(parts):
-            bands.append(Piece(name, "4/4", tonic, mode, starts, tuple(parts)))
+        notes, velocities = tuple(part[0] for part in parts), tuple(part[1] for part in parts)
+        if notes[0]:
+            melodies.append(Piece(name, "4/4", tonic, mode, starts, notes[:1], velocities[:1]))
+        if all(notes):
+            bands.append(Piece(name, "4/4", tonic, mode, starts, notes, velocities))
     return tuple(melodies), tuple(bands)
 
 
@@ -190,16 +191,17 @@ def _line(track: _Track, *, highest: bool) -> NDArray[np.float64]:
     return np.array(kept).reshape(-1, 4)
 
 
-def _cut(notes: NDArray[np.float64], lines: Lines) -> Part:
-    """Return the notes that begin within the stretch, on the grid, from its first bar line."""
+def _cut(notes: NDArray[np.float64], lines: Lines) -> tuple[Part, tuple[int, ...]]:
+    """Return the notes that begin within the stretch, on the grid, from its first bar line, and their velocities."""
     end = round((lines[-1] - lines[0]) * GRID)
-    found = []
-    for start, length, pitch in notes[np.argsort(notes[:, 0], kind="stable"), :3]:
+    found, velocities = [], []
+    for start, length, pitch, velocity in notes[np.argsort(notes[:, 0], kind="stable")]:
         at = round((start - lines[0]) * GRID)
         if 0 <= at < end:
             lasts = min(max(round(length * GRID), 1), end - at)
             found.append((Fraction(at, GRID), Fraction(lasts, GRID), int(pitch)))
-    return tuple(found)
+            velocities.append(int(velocity))
+    return tuple(found), tuple(velocities)
 
 
 def _key(notes: NDArray[np.float64]) -> tuple[int, str]:
