@@ -166,7 +166,7 @@ def _steps(beat: Fraction) -> int:
 
 def _nearest(steps: int) -> int:
     """Return the duration nearest to `steps`, of two the shorter."""
-    return steps if 1 <= steps <= MAX_BAR else min(DURATIONS, key=lambda duration: abs(duration - steps))
+    return steps if steps in DURATIONS else min(DURATIONS, key=lambda duration: abs(duration - steps))
 
 
 def _changes(chords: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
