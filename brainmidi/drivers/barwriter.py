@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from brainmidi.codec import performance as codec
-from brainmidi.models.sampling import draw, pooled
+from brainmidi.models.sampling import Sampling, draw, pooled
 from brainmidi.music.voices import Constraint, Float32Array
 from brainmidi.types import Note, Phrase
 
@@ -57,6 +57,7 @@ class BarWriter:
     ) -> None:
         self._feed_model, self._logits = feed, logits
         self._constraint, self._temperature, self._rng, self._max_voices = constraint, temperature, rng, max_voices
+        self._sampling = Sampling(temperature, top_p=TOP_P)
         self._length = melody_bar.length
         self._end = int(melody_bar.length * codec.TICKS_PER_BEAT)
         self._bar_steps = self._end // SIXTEENTH
@@ -94,7 +95,7 @@ class BarWriter:
         self._logits = self._feed_model(token)
 
     def _draw(self, bias: Float32Array) -> int:
-        return draw(self._logits, self._temperature, self._rng, bias, TOP_P)
+        return draw(self._logits, self._sampling, self._rng, bias)
 
     def _release(self) -> None:
         """End own notes as the model says, lowest first, then the melody's if its time has come."""
@@ -178,7 +179,7 @@ class BarWriter:
         """Ask whether the model would rather strike (any loudness) than wait."""
         loud, wait = self._logits[codec.VELOCITY :], self._logits[codec.SHIFT : codec.VELOCITY]
         two = np.array([pooled(loud / self._temperature), pooled(wait / self._temperature)])
-        return draw(two, 1.0, self._rng, np.array([self._constraint.onset_bias[step], 0.0])) == 0
+        return draw(two, Sampling(), self._rng, np.array([self._constraint.onset_bias[step], 0.0])) == 0
 
     def _accent(self, step: int) -> int:
         return codec.velocity_token(codec.metrical_velocity(step, self._bar_steps))
@@ -197,7 +198,7 @@ class BarWriter:
         waits = np.arange(SIXTEENTH, longest + 1, SIXTEENTH)
         # Longer waits than there is room for count as waiting to the limit.
         options = np.array([*(scores[w - 1] for w in waits[:-1]), pooled(scores[longest - 1 :])])
-        ticks = int(waits[draw(options, 1.0, self._rng)])
+        ticks = int(waits[draw(options, Sampling(), self._rng)])
         self._feed(codec.shift(ticks))
         self._tick += ticks
 
