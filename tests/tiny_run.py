@@ -1,8 +1,6 @@
-"""A training of a tiny MusicVAE that takes a moment; as a script it can be killed, or shared by several devices.
+"""A training of a tiny MusicVAE that takes a moment, and as a script kills itself.
 
-    python tiny_run.py FOLDER EPOCHS KILL_IN_EPOCH N_DEVICES...
-
-trains once for each number of devices, in a folder of that name.
+python tiny_run.py FOLDER EPOCHS KILL_IN_EPOCH
 """
 
 from __future__ import annotations
@@ -67,6 +65,4 @@ def tiny_run(folder: Path, *, stop_in_epoch: int | None = None, n_devices: int =
 
 
 if __name__ == "__main__":
-    place, n_epochs, kill_in = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    for devices in sys.argv[4:]:
-        tiny_run(place / devices, epochs=n_epochs, stop_in_epoch=kill_in, n_devices=int(devices))
+    tiny_run(Path(sys.argv[1]), epochs=int(sys.argv[2]), stop_in_epoch=int(sys.argv[3]))

@@ -14,6 +14,7 @@ import pytest
 import tiny_run as script
 
 from brainmidi.errors import ConfigError
+from brainmidi.training import devices
 from brainmidi.training.devices import need_back_end, shared_by
 
 needs_jax = pytest.mark.skipif(
@@ -23,15 +24,41 @@ needs_jax = pytest.mark.skipif(
 TOLERANCE = 1e-4
 
 
-def on_jax(*arguments: object, devices: int = 2) -> subprocess.CompletedProcess[str]:
+#: Trains on one device and on two, and then asks for what cannot be shared: one process, since JAX takes long to load.
+CODE = """
+import sys
+from pathlib import Path
+from tiny_run import tiny_run
+from brainmidi.errors import ConfigError
+from brainmidi.training.devices import shared_by
+for n_devices in (1, 2):
+    tiny_run(Path(sys.argv[1]) / str(n_devices), epochs=3, n_devices=n_devices)
+for n_devices, batch_size in ((3, 12), (2, 15)):
+    try:
+        with shared_by(n_devices, batch_size):
+            print("shared")
+    except ConfigError as error:
+        print(error)
+"""
+
+
+@pytest.fixture(scope="module")
+def two_devices(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Return the folder and the output of a process that has two devices."""
+    folder = tmp_path_factory.mktemp("devices")
     environment = {
         **os.environ,
         "KERAS_BACKEND": "jax",
         "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        # So little is computed that the compiler's finer work does not pay.
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0 "
+        "--xla_llvm_disable_expensive_passes=true",
+        "PYTHONPATH": os.pathsep.join([str(Path(script.__file__).parent), os.environ.get("PYTHONPATH", "")]),
     }
-    command = [sys.executable, *(str(argument) for argument in arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", CODE, str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
 
 
 def curve(folder: Path) -> np.ndarray:
@@ -41,10 +68,8 @@ def curve(folder: Path) -> np.ndarray:
 
 @needs_jax
 @pytest.mark.models
-def test_two_devices_have_the_loss_curve_of_one(tmp_path: Path) -> None:
-    done = on_jax(script.__file__, tmp_path, 3, -1, 1, 2)
-    assert done.returncode == 0, done.stderr
-    one, two = curve(tmp_path / "1"), curve(tmp_path / "2")
+def test_two_devices_have_the_loss_curve_of_one(two_devices: tuple[Path, str]) -> None:
+    one, two = (curve(two_devices[0] / name) for name in ("1", "2"))
     assert one.shape == (3, 2)
     # It learns: otherwise any two runs of no consequence would agree.
     assert one[0, 0] - one[-1, 0] > 100 * TOLERANCE
@@ -53,21 +78,20 @@ def test_two_devices_have_the_loss_curve_of_one(tmp_path: Path) -> None:
 
 @needs_jax
 @pytest.mark.models
-def test_more_devices_than_there_are_and_batches_that_do_not_fit_are_refused() -> None:
-    code = """
-from brainmidi.errors import ConfigError
-from brainmidi.training.devices import shared_by
-for n_devices, batch_size in ((4, 16), (3, 16)):
-    try:
-        with shared_by(n_devices, batch_size):
-            print("shared")
-    except ConfigError as error:
-        print(error)
-"""
-    many, uneven = on_jax("-c", code, devices=3).stdout.splitlines()
-    assert "4 devices are asked for, JAX has 3 (cpu:0, cpu:1, cpu:2); ask for fewer" in many
-    assert "--xla_force_host_platform_device_count=4" in many
-    assert uneven == "3 devices cannot share batches of 16 evenly; choose from 1, 2"
+def test_more_devices_than_there_are_and_batches_that_do_not_fit_are_refused(two_devices: tuple[Path, str]) -> None:
+    many, uneven = two_devices[1].splitlines()
+    assert "3 devices are asked for, JAX has 2 (cpu:0, cpu:1); ask for fewer" in many
+    assert "--xla_force_host_platform_device_count=3" in many
+    assert uneven == "2 devices cannot share batches of 15 evenly; choose from 1"
+
+
+def test_a_batch_that_cannot_be_shared_is_refused_with_the_numbers_that_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "need_devices", lambda n_devices: ["cpu"] * n_devices)
+    with (
+        pytest.raises(ConfigError, match=r"6 devices cannot share batches of 16 evenly; choose from 1, 2, 4$"),
+        shared_by(6, 16),
+    ):
+        pass
 
 
 @pytest.mark.models

@@ -82,10 +82,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_that_is_killed_and_started_again_ends_as_if_it_had_not_been(whole: Path, tmp_path: Path) -> None:
     from brainmidi.models.checkpoint import read_weights
 
-    killed = subprocess.run(
-        [sys.executable, script.__file__, str(tmp_path), "3", "1", "1"], capture_output=True, check=False
-    )
-    folder = tmp_path / "1"
+    folder = tmp_path / "killed"
+    command = [sys.executable, script.__file__, str(folder), "3", "1"]
+    killed = subprocess.run(command, capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert json.loads((folder / "work" / "state.json").read_text())["progress"]["epoch"] == 1
     assert not (folder / "out").exists()
