@@ -30,15 +30,32 @@ def phrases(draw: st.DrawFn) -> Phrase:
     return Phrase(tuple(notes), Fraction(length, 60))
 
 
-@given(phrases())
-def test_decoding_the_code_of_a_phrase_gives_the_quantised_phrase(phrase: Phrase) -> None:
-    assert codec.decode(codec.encode(phrase)) == codec.quantise(phrase)
+vocabularies = st.sampled_from([codec.MAGENTA, codec.PAPER])
 
 
-@given(st.lists(st.integers(0, codec.N_CLASSES - 1), max_size=60))
-def test_any_row_of_ids_decodes_and_its_phrase_survives(tokens: list[int]) -> None:
-    phrase = codec.decode(tokens)
-    assert codec.decode(codec.encode(phrase)) == phrase
+@given(phrases(), vocabularies)
+def test_decoding_the_code_of_a_phrase_gives_the_quantised_phrase(phrase: Phrase, ids: codec.Vocabulary) -> None:
+    quantised = codec.quantise(phrase, vocabulary=ids)
+    assert codec.decode(codec.encode(phrase, ids), vocabulary=ids) == quantised
+    assert codec.quantise(quantised, vocabulary=ids) == quantised
+
+
+@given(st.data(), vocabularies)
+def test_any_row_of_ids_decodes_and_its_phrase_survives(data: st.DataObject, ids: codec.Vocabulary) -> None:
+    tokens = data.draw(st.lists(st.integers(0, ids.n_classes - 1), max_size=60))
+    phrase = codec.decode(tokens, vocabulary=ids)
+    assert codec.decode(codec.encode(phrase, ids), vocabulary=ids) == phrase
+
+
+@pytest.mark.parametrize("token", range(codec.PAPER.n_classes))
+def test_every_id_of_the_papers_survives_in_its_canonical_place(token: int) -> None:
+    ids = codec.PAPER
+    pitch = token % 128 if token < ids.shift else 0
+    shift = token if ids.shift <= token < ids.velocity else ids.shift
+    loudness = max(token, ids.velocity)
+    tokens = [loudness, ids.on(pitch), shift, ids.off(pitch)]
+    assert token in tokens
+    assert codec.encode(codec.decode(tokens, vocabulary=ids), ids).tolist() == tokens
 
 
 @pytest.mark.parametrize("token", range(codec.NOTE_ON, codec.N_CLASSES))
@@ -56,24 +73,26 @@ def test_every_id_survives_in_its_canonical_place(token: int) -> None:
     assert codec.encode(codec.decode(tokens)).tolist() == tokens
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 80))
+@given(st.integers(0, 2**32 - 1), st.integers(1, 80), vocabularies)
 @settings(max_examples=60)
-def test_random_choices_through_the_grammar_are_their_own_canonical_spelling(seed: int, n_events: int) -> None:
+def test_random_choices_through_the_grammar_are_their_own_canonical_spelling(
+    seed: int, n_events: int, ids: codec.Vocabulary
+) -> None:
     rng = np.random.default_rng(seed)
-    grammar = codec.Grammar()
+    grammar = codec.Grammar(ids)
     tokens: list[int] = []
     for _ in range(n_events):
         allowed = np.flatnonzero(grammar.allowed())
         assert len(allowed) > 0
         tokens.append(int(rng.choice(allowed)))
         grammar.push(tokens[-1])
-    if tokens[-1] >= codec.VELOCITY:  # a loudness without its note says nothing
+    if tokens[-1] >= ids.velocity:  # a loudness without its note says nothing
         tokens.pop()
     # End what sounds, an instant later, so that the spelling is complete.
-    if grammar.sounding and not codec.SHIFT <= tokens[-1] < codec.VELOCITY:
-        tokens.append(codec.shift(1))
-    tokens += [codec.note_off(pitch) for pitch in sorted(grammar.sounding)]
-    assert codec.encode(codec.decode(tokens)).tolist() == tokens
+    if grammar.sounding and not ids.shift <= tokens[-1] < ids.velocity:
+        tokens.append(ids.shift)
+    tokens += [ids.off(pitch) for pitch in sorted(grammar.sounding)]
+    assert codec.encode(codec.decode(tokens, vocabulary=ids), ids).tolist() == tokens
 
 
 def test_voices_that_start_together_are_spelled_from_the_highest_down() -> None:
@@ -97,6 +116,18 @@ def test_a_wait_longer_than_a_full_shift_is_full_shifts_and_the_rest() -> None:
 def test_the_vocabulary_is_the_published_one_of_310() -> None:
     assert codec.N_CLASSES == 310
     assert (codec.NOTE_ON, codec.NOTE_OFF, codec.SHIFT, codec.VELOCITY) == (2, 90, 178, 278)
+
+
+def test_the_vocabulary_of_the_papers_has_388_and_no_padding() -> None:
+    ids = codec.PAPER
+    assert (ids.note_on, ids.note_off, ids.shift, ids.velocity, ids.n_classes) == (0, 128, 256, 356, 388)
+
+
+@pytest.mark.parametrize("pitch", [20, 109])
+def test_a_pitch_off_the_piano_is_refused(pitch: int) -> None:
+    phrase = Phrase((Note(Fraction(0), Fraction(1), pitch),), Fraction(1))
+    with pytest.raises(CodecError, match=rf"pitch {pitch} is outside 21\.\.108"):
+        codec.encode(phrase)
 
 
 def test_an_id_beyond_the_vocabulary_is_refused() -> None:
