@@ -17,7 +17,7 @@ FORBIDDEN = -1e9
 _LARGEST = np.float32(1e9)
 #: Temperatures between 0 and this draw as this does: float32 has no room for colder ones.
 _COLDEST = 1e-6
-#: How steeply harmony's strength bends the odds: those of a foreign tone are multiplied by (1 - strength) to this power.
+#: How steeply harmony's strength bends the odds: a foreign tone's are multiplied by (1 - strength) to this power.
 _STRICTNESS = 3.0
 #: What density adds, at its ends, to the log-odds of an onset now, and of waiting a sixteenth less for the next one.
 _ONSET, _SOONER = 4.0, 0.35

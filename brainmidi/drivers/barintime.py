@@ -1,0 +1,283 @@
+"""One bar as it is written: what is given is said in its place, the parts to write are sampled around it.
+
+Bar line, chords and given parts are forced; between them the model says when the next note comes and in which part.
+Where it expects a note of a part that is not to be written, that note is known not to come: the answer is thrown away,
+and a later place is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+
+from brainmidi.codec import bars
+from brainmidi.codec.bars import PARTS, Grammar, Score, ScoreBar
+from brainmidi.drivers.barrequest import BarRequest, Report
+from brainmidi.drivers.steering import Steering
+from brainmidi.drivers.timedmodel import LateError, Memory, TimedModel, pool
+from brainmidi.errors import MusicError
+from brainmidi.models.sampling import Float32Array
+from brainmidi.types import Note
+
+#: Stands for "none of these" where a choice has that answer; a bar never says the token itself.
+_NONE = bars.EOS
+_PITCHES, _LOUDNESS = slice(bars.PITCH, bars.DURATION), slice(bars.VELOCITY, bars.N_CLASSES)
+
+
+class BarInTime:
+    """One bar as it is written: an iterator of its notes, in the order in which they begin.
+
+    Every note ends with the bar at the latest. At the deadline the model is asked no more: a note that was begun and
+    not finished is unsaid, and the given parts are said to the end for the next bar to go on from.
+
+    Parameters
+    ----------
+    timed : TimedModel
+        The model in its memory.
+    request, steering : BarRequest, Steering
+        What is wanted, and how.
+    """
+
+    def __init__(self, timed: TimedModel, request: BarRequest, steering: Steering) -> None:
+        self._timed, self._request, self._steering = timed, request, steering
+        grid = bars.quantise(Score((ScoreBar(request.length, request.chords, request.given),))).bars[0]
+        (_, self._first_chord), *changes = grid.chords
+        self._changes = dict(changes)
+        self._earliest = request.start
+        self._opened: str | None = None  # part with which a group of the model's own begins
+        self._struck: set[int] = set()
+        # A given pitch that its part still sounds from before the bar line cannot be said again.
+        held = timed.grammar.sounding
+        line = timed.grammar.bar_start + timed.grammar.bar_length
+        self._given: dict[tuple[int, str], list[Note]] = {}
+        for note in sorted(grid.notes, key=lambda n: -n.pitch):
+            step = int(note.start * 4)
+            if held.get((note.part, note.pitch), 0) <= line + step:
+                self._given.setdefault((step, note.part), []).append(note)
+        self._fixed = sorted({step for step, _ in self._given} | set(self._changes))
+        self._memory: Memory | None = None
+        self._report: Report | None = None
+        self._notes = self._write()
+
+    def __iter__(self) -> Iterator[Note]:
+        return self
+
+    def __next__(self) -> Note:
+        return next(self._notes)
+
+    def played_until(self, beat: Fraction) -> None:
+        """Say how far the bar has been played: no note that begins before `beat` comes any more."""
+        self._earliest = max(self._earliest, -(-4 * beat.numerator // beat.denominator))
+
+    @property
+    def memory(self) -> Memory:
+        """What the next bar goes on from; MusicError before the last note was taken."""
+        if self._memory is None:
+            raise MusicError("the bar is not finished; take all its notes before its memory")
+        return self._memory
+
+    @property
+    def report(self) -> Report:
+        """How the bar was made, so far or in all."""
+        if self._report is not None:
+            return self._report
+        timed = self._timed
+        mean = float(np.mean(timed.entropies)) if timed.entropies else 0.0
+        return Report(timed.tokens, timed.seconds, timed.share, timed.late, mean)
+
+    def _write(self) -> Iterator[Note]:
+        timed = self._timed
+        timed.catch_up()
+        timed.force(bars.bar_token(self._request.length))
+        timed.force(bars.chord_token(self._first_chord))
+        goes_on = True
+        while goes_on:
+            try:
+                if timed.grammar.step >= 0:
+                    yield from self._group()
+                goes_on = self._advance()
+            except _NothingFitsError:  # the steering has changed its mind: this place is over
+                self._earliest = max(self._earliest, timed.grammar.step + 1)
+                self._unsay()
+            except LateError:
+                timed.late = True
+                self._unsay()
+        self._memory, self._report = timed.memory, self.report
+
+    def _unsay(self) -> None:
+        self._opened = None
+        self._timed.go_back()
+
+    # ------------------------------------------------------------------------------------------ from group to group
+
+    def _advance(self) -> bool:
+        """Open the next group, the model's own or a fixed one; False at the end of the bar."""
+        timed, grammar = self._timed, self._timed.grammar
+        fixed = next((step for step in self._fixed if step > grammar.step), None)
+        limit = self._request.length if fixed is None else fixed
+        after = max(grammar.step, self._earliest - 1)
+        timed.mark()
+        while not timed.late:
+            open_steps = [step for step in range(after + 1, limit) if self._free_parts(step, PARTS)]
+            after = self._draw_step(open_steps, limit) if open_steps else limit
+            if after == limit:
+                break
+            token = bars.position_token(after)
+            seen = timed.look(token)
+            opened = grammar.copy()
+            opened.push(token)
+            part = self._draw_part(seen[0], opened, self._free_parts(after, PARTS), fresh=True)
+            if part is not None:
+                timed.take(token, seen)
+                self._opened = part
+                return True
+        if fixed is None:
+            return False
+        timed.force(bars.position_token(fixed))
+        if fixed in self._changes:
+            timed.force(bars.chord_token(self._changes[fixed]))
+        return True
+
+    def _draw_step(self, steps: list[int], limit: int) -> int:
+        """Return the step at which the model strikes next, `limit` where that is not before it."""
+        now = max(self._timed.grammar.step, 0)
+        settings, waits = self._steering.sampling(now), self._steering.waits(now)
+        logits, bias = _open(self._timed.logits, self._timed.grammar)
+        later = logits[bars.POSITION + limit : bars.PART]
+        logits[_NONE] = pool(np.concatenate([later, logits[: bars.CHORD]]), settings)
+        bias[_NONE] = waits[limit]
+        for step in steps:
+            bias[bars.POSITION + step] = waits[step] + self._steering.onset(step)
+        token = self._timed.draw(logits, bias, settings)
+        return limit if token == _NONE else token - bars.POSITION
+
+    # ---------------------------------------------------------------------------------------------- within a group
+
+    def _group(self) -> Iterator[Note]:
+        """Say the rest of the open group, part by part."""
+        timed = self._timed
+        while True:
+            part, self._opened = self._opened, None
+            grammar = timed.grammar
+            rest = PARTS if grammar.part is None else PARTS[PARTS.index(grammar.part) + 1 :]
+            given = next((name for name in rest if (grammar.step, name) in self._given), None)
+            if part is None:
+                timed.mark()
+                free = self._free_parts(grammar.step, rest if given is None else rest[: rest.index(given)])
+                part = self._draw_part(timed.logits, grammar, free) if free and not timed.late else None
+            if part is not None:
+                yield from self._row(part)
+            elif given is not None:
+                self._force_row(given)
+            else:
+                return
+
+    def _draw_part(self, logits: Float32Array, grammar: Grammar, free: list[str], *, fresh: bool = False) -> str | None:
+        """Return which of the free parts the model goes on with, None for another or none.
+
+        In a `fresh` group, to whose place the onset's bias has led, only what favours an onset counts again.
+        """
+        settings, pull = self._steering.sampling(grammar.step), self._steering.onset(grammar.step)
+        tokens = [bars.part_token(part) for part in free]
+        logits, bias = _open(logits, grammar)
+        others = np.delete(logits[: bars.PITCH], tokens)
+        logits[_NONE] = pool(others, settings)
+        bias[_NONE] = 0.0
+        bias[tokens] = max(pull, 0.0) if fresh else pull
+        token = self._timed.draw(logits, bias, settings)
+        return None if token == _NONE else PARTS[token - bars.PART]
+
+    def _row(self, part: str) -> Iterator[Note]:
+        """Say notes of a part from the highest down while the model wants more."""
+        timed = self._timed
+        timed.say(bars.part_token(part))
+        step = timed.grammar.step
+        token = self._draw_pitch(part, bars.MAX_PITCH + 1)
+        if token is None:
+            raise _NothingFitsError
+        while token is not None:
+            timed.say(token)
+            # The note is whole with its length, whether or not there is time to let the model hear it.
+            timed.force(self._draw_length(step))
+            self._struck.add(step)
+            timed.mark()
+            yield timed.grammar.notes[-1]
+            if timed.late or step < self._earliest:
+                return
+            token = self._draw_pitch(part, timed.grammar.notes[-1].pitch)
+
+    def _draw_pitch(self, part: str, ceiling: int) -> int | None:
+        """Return the pitch below `ceiling` that the model strikes, its loudness said; None where it wants no more."""
+        timed, step = self._timed, self._timed.grammar.step
+        settings, pull = self._steering.sampling(step), self._free_pitches(part, step)
+        pull[max(ceiling - bars.MIN_PITCH, 0) :] = -np.inf
+        if not np.isfinite(pull).any():
+            return None
+        logits, bias = _open(timed.logits, timed.grammar)
+        allowed = timed.grammar.allowed()
+        bias[_PITCHES] = np.where(allowed[_PITCHES], pull, -np.inf)
+        bias[_LOUDNESS] = np.where(allowed[_LOUDNESS], 0.0, -np.inf)
+        if ceiling <= bars.MAX_PITCH:
+            logits[_NONE] = pool(logits[: bars.PITCH], settings)
+            bias[_NONE] = 0.0
+        token = timed.draw(logits, bias, settings)
+        if token >= bars.VELOCITY:
+            timed.say(token)
+            bias[_NONE], bias[_LOUDNESS], bias[_PITCHES] = -np.inf, -np.inf, pull
+            token = timed.draw(timed.logits, bias, settings)
+        return None if token == _NONE else token
+
+    def _draw_length(self, step: int) -> int:
+        """Return how long the note lasts, the bar's end at most; it rather ends where new notes are welcome."""
+        room = self._request.length - step
+        settings = self._steering.sampling(step)
+        logits, bias = _open(self._timed.logits, self._timed.grammar)
+        last = bars.duration_token(room)
+        logits[last] = pool(logits[last : bars.VELOCITY], settings)  # what would sound longer ends with the bar
+        for steps in range(1, room):
+            bias[bars.duration_token(steps)] = min(self._steering.onset(step + steps), 0.0)
+        bias[last] = 0.0
+        return self._timed.draw(logits, bias, settings)
+
+    def _force_row(self, part: str) -> None:
+        timed = self._timed
+        timed.force(bars.part_token(part))
+        for note in self._given[timed.grammar.step, part]:
+            loudness = bars.velocity_token(note.velocity)
+            if timed.grammar.allowed()[loudness]:
+                timed.force(loudness)
+            timed.force(bars.pitch_token(note.pitch))
+            timed.force(bars.duration_token(int(note.length * 4)))
+
+    # -------------------------------------------------------------------------------------------------- what may be
+
+    def _free_parts(self, step: int, parts: tuple[str, ...]) -> list[str]:
+        """Return which of the parts are to be written and may strike something at `step`."""
+        if step < self._earliest or len(self._struck | {step}) > self._steering.onsets(step):
+            return []
+        if not self._steering.onset(step) > -np.inf:
+            return []
+        return [p for p in parts if p in self._request.write and np.isfinite(self._free_pitches(p, step)).any()]
+
+    def _free_pitches(self, part: str, step: int) -> Float32Array:
+        """Return the bias of each pitch that `part` may strike at `step`, ``-inf`` for the others, shape (88,)."""
+        grammar = self._timed.grammar
+        now = grammar.bar_start + step
+        held = [pitch - bars.MIN_PITCH for (p, pitch), end in grammar.sounding.items() if p == part and end > now]
+        if len(held) >= self._steering.voices(step):
+            return np.full(bars.DURATION - bars.PITCH, -np.inf, dtype=np.float32)
+        pull = np.array(self._steering.pitches(step), dtype=np.float32)
+        pull[held] = -np.inf
+        return pull
+
+
+class _NothingFitsError(Exception):
+    """No pitch is left where one was promised."""
+
+
+def _open(logits: Float32Array, grammar: Grammar) -> tuple[Float32Array, Float32Array]:
+    """Return the logits of what the grammar allows, and a bias that forbids everything."""
+    known = np.where(grammar.allowed(), logits, -np.inf).astype(np.float32)
+    return known, np.full(bars.N_CLASSES, -np.inf, dtype=np.float32)
