@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from brainmidi.evaluate.musicvae import Report, evaluate, shown
-from brainmidi.evaluate.transformer import melody_likelihood
 from brainmidi.models.checkpoint import read_config
 from brainmidi.models.configs import CONFIGS
 from brainmidi.training import anchors
@@ -85,7 +84,11 @@ def finish(folder: Path, *, cache: Path, collections: tuple[str, ...] = (), data
         pairs = anchors.choose(CompiledMusicVae(folder), name, source, N_ANCHORS)
         if pairs:
             anchors.write_anchors(folder / ANCHORS_FILE, pairs, part)
-    score = melody_likelihood("music-transformer_chorales") if part == "melody" else None
+    score = None
+    if part == "melody":
+        from brainmidi.evaluate.transformer import melody_likelihood
+
+        score = melody_likelihood("music-transformer_chorales")
     report = evaluate(folder, cache=cache, collections=collections, data=data, log_likelihood=score)
     if report.vectors is not None:
         report.vectors.save(folder / ATTRIBUTES_FILE)
