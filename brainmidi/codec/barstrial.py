@@ -9,35 +9,27 @@ from brainmidi.errors import CodecError
 
 
 def random_row(rng: np.random.Generator, n_tokens: int) -> list[int]:
-    """Return up to `n_tokens` ids, each the largest of uniform random logits among those allowed; EOS ends it early."""
+    """Return ids, each the largest of uniform random logits among those allowed.
+
+    EOS ends the row early; after `n_tokens` ids it ends as soon as a piece may, a few later at most.
+    """
     grammar = bars.Grammar()
     row: list[int] = []
-    while len(row) < n_tokens and not grammar.ended:
+    while not grammar.ended and (len(row) < n_tokens or not grammar.allowed()[bars.EOS]):
         logits = np.where(grammar.allowed(), rng.random(bars.N_CLASSES), -np.inf)
         row.append(int(logits.argmax()))
         grammar.push(row[-1])
     return row
 
 
-def whole(row: list[int]) -> list[int]:
-    """Return the row up to the last id after which a piece may end; what follows is cut off in the middle."""
-    grammar = bars.Grammar()
-    end = 0
-    for index, token in enumerate(row):
-        grammar.push(token)
-        if grammar.ended or grammar.allowed()[bars.EOS]:
-            end = index + 1
-    return row[:end]
-
-
 def n_decoded(n_rows: int, n_tokens: int, seed: int) -> int:
-    """Return how many of `n_rows` random rows decode to a score that is spelled as the row is.
+    """Return how many of `n_rows` random rows decode to a score whose spelling is the row.
 
     Parameters
     ----------
     n_rows : int
     n_tokens : int
-        The most that a row may have.
+        As of :func:`random_row`.
     seed : int
     """
     rng = np.random.default_rng(seed)
@@ -45,7 +37,7 @@ def n_decoded(n_rows: int, n_tokens: int, seed: int) -> int:
     for _ in range(n_rows):
         row = random_row(rng, n_tokens)
         try:
-            passed += bars.encode(bars.decode(row)).tolist() == whole(row)
+            passed += bars.encode(bars.decode(row)).tolist() == row
         except CodecError:
             continue
     return passed
