@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,8 @@ Float32Array = NDArray[np.float32]
 
 #: What the interpreter runs.
 WORKER = Path(__file__).with_name("magenta_worker.py")
+#: Seconds that one answer may take. The largest graphs are built in a minute or two; after this the process hangs.
+PATIENCE_S = 600.0
 _INSTALL = "it must be the Python of an environment with magenta 2.1.4 (docs/latent.md says how to make one)"
 
 
@@ -41,7 +45,7 @@ class MagentaProcess:
     Raises
     ------
     ModelError
-        There is no such interpreter, or Magenta does not load in it.
+        There is no such interpreter, or Magenta does not load in it, or not within :data:`PATIENCE_S`.
     """
 
     def __init__(self, python: Path) -> None:
@@ -59,7 +63,8 @@ class MagentaProcess:
             self._notes.close()
             raise ModelError(f"--magenta-python {python} cannot be run ({error.strerror}); {_INSTALL}") from None
         try:
-            self._answer(f"--magenta-python {python} does not load Magenta: ", f"; {_INSTALL}")
+            with self._patience() as late:
+                self._answer(f"--magenta-python {python} does not load Magenta: ", f"; {_INSTALL}", late)
         except ModelError:
             self.close()
             raise
@@ -70,24 +75,47 @@ class MagentaProcess:
         Raises
         ------
         ModelError
-            Magenta refused it, or its process ended.
+            Magenta refused it, or its process ended, or has not answered within :data:`PATIENCE_S`.
         """
-        try:
-            assert self._process.stdin is not None
-            write_frame(self._process.stdin, {"op": op, **fields}, arrays)
-        except OSError:
-            pass  # It is gone: what it said last is read below.
-        return self._answer("Magenta: ", "")
+        with self._patience() as late:
+            try:
+                assert self._process.stdin is not None
+                write_frame(self._process.stdin, {"op": op, **fields}, arrays)
+            except OSError:
+                pass  # It is gone: what it said last is read below.
+            return self._answer("Magenta: ", "", late)
 
-    def _answer(self, before: str, remedy: str) -> tuple[dict[str, Any], Any]:
+    @contextmanager
+    def _patience(self) -> Iterator[threading.Event]:
+        """End the process, so that what waits for it goes on, where the block takes too long; the event tells of it."""
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            self._process.kill()
+
+        timer = threading.Timer(PATIENCE_S, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield late
+        finally:
+            timer.cancel()
+
+    def _answer(self, before: str, remedy: str, late: threading.Event) -> tuple[dict[str, Any], Any]:
         try:
             assert self._process.stdout is not None
             fields, arrays = read_frame(self._process.stdout)
         except (EOFError, ValueError, KeyError, TypeError) as error:
             self._process.kill()
             status = self._process.wait()
-            died = isinstance(error, EOFError)
-            what = f"its process ended with status {status}" if died else "what it answers is no frame"
+            if late.is_set():
+                what = f"no answer came within {PATIENCE_S:g} s, and its process was ended"
+                remedy = remedy or "; start again when the machine is less busy"
+            elif isinstance(error, EOFError):
+                what = f"its process ended with status {status}"
+            else:
+                what = "what it answers is no frame"
             remedy = remedy or "; start again, with a smaller batch where memory ran out"
             raise ModelError(f"{before}{what} ({self._last_note()}){remedy}") from None
         if "error" in fields:
@@ -114,9 +142,7 @@ class MagentaProcess:
     def __enter__(self) -> MagentaProcess:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -260,7 +286,5 @@ class OriginalMusicVae:
     def __enter__(self) -> OriginalMusicVae:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

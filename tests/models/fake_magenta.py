@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from threading import Event
 
 import numpy as np
 
@@ -15,6 +16,8 @@ behaviour = os.environ["FAKE_MAGENTA"]
 if behaviour == "prints":
     print("Python 2.7: usage: no such option, and more than four letters of it")
     sys.exit(0)
+if behaviour == "hangs":
+    Event().wait()
 if behaviour == "exits":
     print("Illegal instruction", file=sys.stderr)
     sys.exit(132)
@@ -27,11 +30,15 @@ if behaviour == "lacks":
     frames.write_frame(out, {"error": "ModuleNotFoundError: No module named 'magenta'"})
     sys.exit(1)
 frames.write_frame(out, {"tensorflow": "2.21.0"})
+if behaviour == "deaf":
+    Event().wait()
 while True:
     try:
         fields, arrays = frames.read_frame(sys.stdin.buffer)
     except EOFError:
         break
+    if behaviour == "stalls":
+        Event().wait()
     if behaviour == "dies":
         print("Out of memory\n", file=sys.stderr)
         os._exit(137)

@@ -69,6 +69,23 @@ def test_a_process_that_dies_at_a_request_is_told_with_its_last_words(behaving, 
         OriginalMusicVae(PYTHON, "cat-mel_2bar_small", checkpoint)
 
 
+def test_a_process_that_never_comes_up_is_ended_and_told(behaving, monkeypatch):
+    behaving("hangs")
+    monkeypatch.setattr(original, "PATIENCE_S", 0.01)
+    with pytest.raises(ModelError, match=r"does not load Magenta: no answer came within 0\.01 s, .* ended .*2\.1\.4"):
+        MagentaProcess(PYTHON)
+
+
+@pytest.mark.parametrize(("how", "n_values"), [("stalls", 0), ("deaf", 1_000_000)], ids=["reads", "does not even read"])
+def test_a_process_that_never_answers_a_request_is_ended_and_told(behaving, monkeypatch, how, n_values):
+    behaving(how)
+    with MagentaProcess(PYTHON) as process:
+        monkeypatch.setattr(original, "PATIENCE_S", 0.01)
+        with pytest.raises(ModelError, match=r"no answer came within 0\.01 s.*; start again when .* less busy"):
+            process.request("encode", {"inputs": np.zeros(n_values)})
+        assert process._process.poll() is not None
+
+
 def test_what_magenta_refuses_is_told_in_one_line(behaving, checkpoint):
     behaving("refuses")
     with pytest.raises(ModelError, match=r"Key decoder/nade/w_enc not found$"):
