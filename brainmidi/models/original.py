@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +136,8 @@ class MagentaProcess:
         self._process.kill()
         self._process.wait()
         self._process.stdout.close()
-        self._process.stdin.close()
+        with suppress(OSError):  # What it no longer read is given up.
+            self._process.stdin.close()
         self._notes.close()
 
     def __enter__(self) -> MagentaProcess:
