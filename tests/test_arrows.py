@@ -36,7 +36,7 @@ LIBRARIES = {
     "brainflow": {"acquire"},
     "pylsl": {"acquire"},
     "mne": {"acquire"},
-    "scipy": {"condition", "features", "training", "evaluate"},
+    "scipy": {"condition", "features", "models", "training", "evaluate"},
     "pyriemann": {"condition", "features", "evaluate"},
     "sklearn": {"condition", "features", "evaluate"},
     "meegkit": {"condition", "features"},
@@ -45,6 +45,7 @@ LIBRARIES = {
     "tensorflow": {"models"},
     "magenta": {"models"},
     "platformdirs": {"models"},
+    "threadpoolctl": {"models"},
     "mido": {"midi", "training", "evaluate"},
     "rtmidi": {"midi"},
     "rtmidi2": {"midi"},
@@ -59,10 +60,9 @@ LIBRARIES = {
     "rich": {"cli", "ui"},
     "textual": {"ui"},
 }
-#: Two compile models for TensorFlow, one reads its checkpoints, one runs in Magenta's environment and not in ours.
+#: One compiles models for TensorFlow, one reads its checkpoints, one runs in Magenta's environment and not in ours.
 TENSORFLOW_ADAPTERS = {
     "brainmidi.models.compiled",
-    "brainmidi.models.stepper",
     "brainmidi.models.tfcheckpoint",
     "brainmidi.models.magenta_worker",
 }

@@ -10,13 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from brainmidi.codec import performance as codec
+from brainmidi.drivers.barvoice import BarAccompaniment
 from brainmidi.drivers.barwriter import BarWriter
 from brainmidi.drivers.chosen import ROLES
 from brainmidi.drivers.latentvoices import LatentBass, LatentDrums, LatentMelody
 from brainmidi.errors import ModelError
-from brainmidi.models.checkpoint import find_checkpoint
+from brainmidi.models.checkpoint import find_checkpoint, read_config
 from brainmidi.music.phrase import Anchor, anchors_from_json
-from brainmidi.music.voices import Constraint, Float32Array, Voices
+from brainmidi.music.voices import AccompanimentVoice, Constraint, Float32Array, Surroundings, Voices
 from brainmidi.types import DUO, Phrase
 
 #: Shipped checkpoints by part; the first one has the part's anchors.
@@ -68,7 +69,7 @@ class ContinuedPerformance:
     def continue_bar(
         self,
         state: Memory,
-        melody_bar: Phrase,
+        around: Surroundings,
         constraint: Constraint,
         temperature: float,
         velocities: Float32Array,
@@ -84,9 +85,14 @@ class ContinuedPerformance:
             return logits
 
         start = np.zeros(codec.N_CLASSES, dtype=np.float32) if logits is None else logits
-        writer = BarWriter(feed, start, melody_bar, constraint, temperature, rng, max_voices)
+        writer = BarWriter(feed, start, around.melody, constraint, temperature, rng, max_voices)
         phrase = writer.write(velocities)
         return Memory(cache, logits), phrase
+
+
+def second_part(folder: Path, model: Any) -> AccompanimentVoice:
+    """Return a Music Transformer as a voice, by the codec that its checkpoint names: bars or, if none, performances."""
+    return BarAccompaniment(model) if read_config(folder).get("codec") == "bars" else ContinuedPerformance(model)
 
 
 def load_voices(
@@ -125,7 +131,7 @@ def load_voices(
 
     return Voices(
         LatentMelody(*models("melody")),
-        ContinuedPerformance(stepper.CompiledTransformer(*folders["accompaniment"])),
+        second_part(folders["accompaniment"][0], stepper.TransformerStepper(folders["accompaniment"][0])),
         LatentBass(*models("bass")) if "bass" in parts else None,
         LatentDrums(*models("drums")) if "drums" in parts else None,
     )

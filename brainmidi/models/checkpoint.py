@@ -7,7 +7,7 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from brainmidi.errors import ModelError
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.npz"
 #: What ``config.json`` says besides the model's sizes.
-NOT_SIZES = ("kind", "name", "part", "source")
+NOT_SIZES = ("kind", "name", "part", "source", "codec")
 Sizes = TypeVar("Sizes")
 
 
@@ -135,21 +135,25 @@ def weights_of(model: Any) -> dict[str, NDArray[Any]]:
     return weights
 
 
-def put_weights(model: Any, weights: dict[str, NDArray[Any]]) -> None:
-    """Assign weights by name; names and shapes must match exactly.
+def check_weights(weights: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Compare weights with the shapes by name that a model has.
 
     Raises
     ------
     ModelError
         Naming what is missing, left over, or of another shape.
     """
-    variables = {v.path: v for v in model.trainable_variables}
-    missing, extra = sorted(variables.keys() - weights.keys()), sorted(weights.keys() - variables.keys())
+    missing, extra = sorted(shapes.keys() - weights.keys()), sorted(weights.keys() - shapes.keys())
     if missing or extra:
         raise ModelError(f"weights do not fit: missing {missing[:4]}, left over {extra[:4]}; check config.json")
+    for name, shape in shapes.items():
+        if weights[name].shape != shape:
+            raise ModelError(f"weight {name} has shape {weights[name].shape}, {shape} is needed; check config.json")
+
+
+def put_weights(model: Any, weights: dict[str, NDArray[Any]]) -> None:
+    """Assign weights by name; names and shapes must match exactly, as in :func:`check_weights`."""
+    variables = {v.path: v for v in model.trainable_variables}
+    check_weights(weights, {name: tuple(variable.shape) for name, variable in variables.items()})
     for name, variable in variables.items():
-        if tuple(variable.shape) != weights[name].shape:
-            raise ModelError(
-                f"weight {name} has shape {weights[name].shape}, {tuple(variable.shape)} is needed; check config.json"
-            )
         variable.assign(weights[name])

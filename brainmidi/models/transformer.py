@@ -1,78 +1,76 @@
-"""A Music Transformer: causal self-attention with learned relative positions, cached for step-by-step playing.
+"""A Music Transformer: causal self-attention that knows distances, cached for step-by-step playing.
 
 Training computes the relative term by skewing (Huang et al. 2018, https://arxiv.org/abs/1809.04281, section 3.4.1);
-playing looks it up by distance, over a ring of the last `window` keys, so that a session may go on for ever at a cost
+a step looks it up by distance, over a ring of the last `window` keys, so that a session may go on for ever at a cost
 per token that does not grow. Both give the same logits.
 
-Shapes: b batch, t new tokens, w window, a heads, e head size, d model size, v vocabulary.
+Shapes: b batch, t new tokens, w window, s tokens held, a heads, e head size, d model size, r distances, v vocabulary.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
+
+from brainmidi.models.transformer_config import EPSILON, TransformerConfig, rates
+
+__all__ = ["Cache", "MusicTransformer", "TransformerConfig", "repeated"]
 
 Tensor = Any
 #: Keys and values, each (layers, b, a, w, e), and the number of tokens seen (int32, shape ()).
 Cache = tuple[Tensor, Tensor, Tensor]
+#: Angles are taken from a table for each digit of a token's number: float32 alone would lose them in a long session.
+_BASE, _N_DIGITS = 256, 3
 
 
-@dataclass(frozen=True, slots=True)
-class TransformerConfig:
-    """Sizes of a Music Transformer.
-
-    Parameters
-    ----------
-    n_classes : int
-        Vocabulary.
-    n_layers, size, n_heads, inner_size : int
-        Depth, model size d, heads, and width of the feed-forward layer.
-    window : int
-        How many tokens back attention reaches, itself included.
-    dropout : float
-        During training.
-    """
-
-    n_classes: int = 310
-    n_layers: int = 4
-    size: int = 192
-    n_heads: int = 4
-    inner_size: int = 768
-    window: int = 512
-    dropout: float = 0.1
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values for ``config.json``."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> TransformerConfig:
-        """Return the configuration that :meth:`to_json` wrote."""
-        return cls(**values)
+def waves(numbers: Tensor, n: int, *, last: bool) -> tuple[Tensor, Tensor]:
+    """Return sine and cosine, each (t, n), of the angles of n pairs at tokens `numbers` (t,) of 0..2**24 - 1."""
+    sine, cosine = ops.zeros((1, n)), ops.ones((1, n))
+    for place in range(_N_DIGITS):
+        angles = np.outer(np.arange(_BASE) * float(_BASE**place), rates(n, last=last))
+        digit = ops.mod(ops.floor_divide(numbers, _BASE**place), _BASE)
+        by_digit = [ops.convert_to_tensor(f(angles).astype(np.float32)) for f in (np.sin, np.cos)]
+        s, c = (ops.take(table, digit, axis=0) for table in by_digit)
+        sine, cosine = sine * c + cosine * s, cosine * c - sine * s  # of the sum of two angles
+    return sine, cosine
 
 
-class RelativeAttention(keras.layers.Layer):
-    """Multi-head causal attention with one learned vector for each head and distance."""
+def turned(x: Tensor, numbers: Tensor) -> Tensor:
+    """Return x (b, a, t, e) with its pairs (k, k + e / 2) turned by the tokens' numbers (t,): rotary positions."""
+    half = x.shape[-1] // 2
+    sine, cosine = (ops.cast(part, x.dtype) for part in waves(numbers, half, last=False))
+    one, two = x[..., :half], x[..., half:]
+    return ops.concatenate([one * cosine - two * sine, two * cosine + one * sine], axis=-1)
+
+
+class CausalAttention(keras.layers.Layer):
+    """Multi-head causal attention over the last `window` tokens."""
 
     def __init__(self, config: TransformerConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        d, a, w = config.size, config.n_heads, config.window
-        self.n_heads, self.head_size, self.window = a, d // a, w
+        d, a = config.size, config.n_heads
+        self.n_heads, self.head_size, self.window = a, config.head_size, config.window
+        self.rotary, self.n_distances = config.positions == "rotary", config.n_distances
         self.qkv = self.add_weight(shape=(d, 3 * d), initializer="glorot_uniform", name="qkv")
         self.out = self.add_weight(shape=(d, d), initializer="glorot_uniform", name="out")
-        #: Row r belongs to the relative position r - (w - 1): the last row is the token itself.
-        self.relative = self.add_weight(
-            shape=(a, w, self.head_size), initializer=keras.initializers.RandomNormal(stddev=0.02), name="relative"
-        )
+        if self.n_distances:
+            #: The last row belongs to the token itself, the one before it to distance 1, and so on.
+            self.relative = self.add_weight(
+                shape=(a, self.n_distances, self.head_size),
+                initializer=keras.initializers.RandomNormal(stddev=0.02),
+                name="relative",
+            )
 
-    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return queries (scaled), keys and values, each (b, a, t, e), of x (b, t, d)."""
+    def project(self, x: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries (scaled), keys and values, each (b, a, t, e), of x (b, t, d), tokens `numbers` (t,)."""
         b, t = ops.shape(x)[0], ops.shape(x)[1]
         qkv = ops.reshape(x @ self.qkv, (b, t, 3, self.n_heads, self.head_size))
         q, k, v = (ops.transpose(qkv[:, :, n], (0, 2, 1, 3)) for n in range(3))
+        if self.rotary:
+            q, k = turned(q, numbers), turned(k, numbers)
         return q * self.head_size**-0.5, k, v
 
     def merge(self, scores: Tensor, v: Tensor) -> Tensor:
@@ -82,49 +80,52 @@ class RelativeAttention(keras.layers.Layer):
         return ops.reshape(mixed, (b, t, self.n_heads * self.head_size)) @ self.out
 
     def call(self, x: Tensor) -> Tensor:
-        """Attend within x (b, t, d), t at most `window`."""
-        q, k, v = self.project(x)
-        t = x.shape[1]
-        by_row = ops.einsum("bate,awe->batw", q, self.relative[:, self.window - t :])
-        # Skewing: pad a column on the left, read the rows one shorter, drop the first: entry (i, j) then holds i - j.
-        b = ops.shape(x)[0]
-        padded = ops.pad(by_row, ((0, 0), (0, 0), (0, 0), (1, 0)))
-        skewed = ops.reshape(padded, (b, self.n_heads, t + 1, t))[:, :, 1:]
-        future = ops.triu(ops.full((t, t), -1e9), k=1)
-        return self.merge(q @ ops.transpose(k, (0, 1, 3, 2)) + skewed + future, v)
+        """Attend within x (b, t, d), of any length, its first token being number 0."""
+        b, t = ops.shape(x)[0], x.shape[1]
+        q, k, v = self.project(x, ops.arange(t, dtype="int32"))
+        scores = q @ ops.transpose(k, (0, 1, 3, 2))
+        if self.n_distances:
+            rows = min(t, self.n_distances)
+            by_row = ops.einsum("bate,are->batr", q, self.relative[:, self.n_distances - rows :])
+            # Skewing: make the rows one longer than wide, read them one shorter, drop the first: entry (i, j) then
+            # holds the term of distance i - j. Zeros on the left are distances without a row.
+            padded = ops.pad(by_row, ((0, 0), (0, 0), (0, 0), (1 + t - rows, 0)))
+            scores = scores + ops.reshape(padded, (b, self.n_heads, t + 1, t))[:, :, 1:]
+        distance = np.arange(t)[:, None] - np.arange(t)[None, :]
+        hidden = np.where((distance >= 0) & (distance < self.window), 0.0, -1e9).astype(np.float32)
+        return self.merge(scores + ops.cast(hidden, scores.dtype), v)
 
-    def extend(self, x: Tensor, keys: Tensor, values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Attend from new tokens x (b, t, d) to the ring and to each other; return output and the new ring.
+    def step(self, x: Tensor, keys: Tensor, values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Attend from new tokens x (b, t, d), t of 1..w, to the ring and to each other; return output and the new ring.
 
         Parameters
         ----------
         keys, values : tensor, shape (b, a, w, e)
-            Slot s holds the newest token whose number is s modulo w.
+            Slot n holds the newest token whose number is n modulo w.
         seen : integer tensor, shape ()
             Tokens before x.
         """
         w, t = self.window, x.shape[1]
-        q, k, v = self.project(x)
         slots = ops.arange(w, dtype="int32")
         held = seen - 1 - ops.mod(seen - 1 - slots, w)  # (w,) number of the token in each slot, below 0 where empty
         new = seen + ops.arange(t, dtype="int32")  # (t,)
+        q, k, v = self.project(x, new)
         number = ops.concatenate([held, new], axis=0)  # (w + t,)
         distance = ops.expand_dims(new, 1) - ops.expand_dims(number, 0)  # (t, w + t)
         visible = ops.logical_and(ops.logical_and(distance >= 0, distance < w), ops.expand_dims(number, 0) >= 0)
-        by_row = ops.einsum("bate,awe->batw", q, self.relative)
-        row = ops.clip(w - 1 - distance, 0, w - 1)
-        row = ops.broadcast_to(row, (*ops.shape(by_row)[:2], t, w + t))
-        relative = ops.take_along_axis(by_row, row, axis=-1)
-        all_keys = ops.concatenate([keys, k], axis=2)
-        scores = q @ ops.transpose(all_keys, (0, 1, 3, 2)) + relative
-        scores = ops.where(visible, scores, -1e9)
-        out = self.merge(scores, ops.concatenate([values, v], axis=2))
-        # Slot s now holds the newest of its old token and the new ones; t is at most w.
+        all_keys, all_values = ops.concatenate([keys, k], axis=2), ops.concatenate([values, v], axis=2)
+        scores = q @ ops.transpose(all_keys, (0, 1, 3, 2))
+        if self.n_distances:
+            by_row = ops.einsum("bate,are->batr", q, self.relative)
+            row = ops.clip(self.n_distances - 1 - distance, 0, self.n_distances - 1)
+            row = ops.broadcast_to(row, (*ops.shape(by_row)[:2], t, w + t))
+            near = ops.cast(distance < self.n_distances, by_row.dtype)
+            scores = scores + ops.take_along_axis(by_row, row, axis=-1) * near
+        out = self.merge(ops.where(visible, scores, -1e9), all_values)
+        # Slot n now holds the newest of its old token and the new ones.
         offset = ops.mod(slots - seen, w)  # (w,) which new token falls into the slot, if below t
         pick = ops.where(offset < t, w + offset, slots)
-        keys = ops.take(all_keys, pick, axis=2)
-        values = ops.take(ops.concatenate([values, v], axis=2), pick, axis=2)
-        return out, keys, values
+        return out, ops.take(all_keys, pick, axis=2), ops.take(all_values, pick, axis=2)
 
 
 class Block(keras.layers.Layer):
@@ -134,10 +135,10 @@ class Block(keras.layers.Layer):
         super().__init__(name=name, **kwargs)
         d = config.size
         # Weights are stored by the path of their layer, so every layer's name says which block it belongs to.
-        self.norm_attention = keras.layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm_attention")
-        self.norm_inner = keras.layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm_inner")
-        self.attention = RelativeAttention(config, name=f"{name}_attention")
-        self.inner = keras.layers.Dense(config.inner_size, activation="gelu", name=f"{name}_inner")
+        self.norm_attention = keras.layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_norm_attention")
+        self.norm_inner = keras.layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_norm_inner")
+        self.attention = CausalAttention(config, name=f"{name}_attention")
+        self.inner = keras.layers.Dense(config.inner_size, activation=config.activation, name=f"{name}_inner")
         self.outer = keras.layers.Dense(d, name=f"{name}_outer")
         self.dropout = keras.layers.Dropout(config.dropout)
         self.norm_attention.build((None, None, d))
@@ -167,42 +168,66 @@ class MusicTransformer(keras.Model):
             name="embedding",
         )
         self.blocks = [Block(config, name=f"layer_{n}") for n in range(config.n_layers)]
-        self.norm = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")
+        self.norm = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm")
         self.norm.build((None, None, config.size))
         self.dropout = keras.layers.Dropout(config.dropout)
         self.built = True
 
-    def _embed(self, tokens: Tensor) -> Tensor:
-        return ops.take(self.embedding, tokens, axis=0) * self.config.size**0.5
+    def embed(self, tokens: Tensor, numbers: Tensor) -> Tensor:
+        """Return the input (b, t, d) of the first layer for tokens (b, t) with the numbers (t,)."""
+        x = ops.take(self.embedding, tokens, axis=0) * self.config.size**0.5
+        if self.config.silent_start:
+            x = x * ops.cast(ops.expand_dims(ops.not_equal(tokens, 0), -1), x.dtype)
+        if self.config.timed:
+            x = x + ops.cast(ops.concatenate(waves(numbers, self.config.size // 2, last=True), axis=-1), x.dtype)
+        return x
 
-    def _logits(self, x: Tensor) -> Tensor:
+    def read_out(self, x: Tensor) -> Tensor:
+        """Return the logits (b, t, v) of the last layer's output (b, t, d)."""
         return self.norm(x) @ ops.transpose(self.embedding)
 
     def call(self, tokens: Tensor, training: bool = False) -> Tensor:
-        """Return logits for up to `window` events at once."""
-        x = self.dropout(self._embed(tokens), training=training)
+        """Return logits for rows of any length from their beginning; each event attends to the last `window`."""
+        x = self.dropout(self.embed(tokens, ops.arange(tokens.shape[1], dtype="int32")), training=training)
         for block in self.blocks:
             x = block(x, training=training)
-        return self._logits(x)
+        return self.read_out(x)
 
     def empty_cache(self, batch: int = 1) -> Cache:
         """Return the cache before the first event."""
         config = self.config
-        shape = (config.n_layers, batch, config.n_heads, config.window, config.size // config.n_heads)
+        shape = (config.n_layers, batch, config.n_heads, config.window, config.head_size)
         return ops.zeros(shape), ops.zeros(shape), ops.zeros((), dtype="int32")
 
-    def extend(self, tokens: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
+    def step(self, tokens: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
         """Return logits (b, t, v) for t new events after those in the cache, and the cache with them.
 
-        t may be 1 (a step) or any number up to the window (prefill in chunks).
+        t may be 1 (a step), 0 (an empty prompt: no logits, the same cache) or any number, also above the window (a
+        prompt, read in chunks of the window). Caches are values: they may be kept and gone back to.
         """
+        t, w = tokens.shape[1], self.config.window
+        if t == 0:
+            return ops.zeros((tokens.shape[0], 0, self.config.n_classes)), cache
+        found = []
+        for start in range(0, t, w):
+            logits, cache = self._chunk(tokens[:, start : start + w], cache)
+            found.append(logits)
+        return (found[0] if len(found) == 1 else ops.concatenate(found, axis=1)), cache
+
+    def _chunk(self, tokens: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
         keys, values, seen = cache
-        x = self._embed(tokens)
+        x = self.embed(tokens, seen + ops.arange(tokens.shape[1], dtype="int32"))
         new_keys, new_values = [], []
         for n, block in enumerate(self.blocks):
-            branch, k, v = block.attention.extend(block.norm_attention(x), keys[n], values[n], seen)
+            branch, k, v = block.attention.step(block.norm_attention(x), keys[n], values[n], seen)
             x = x + branch
             x = x + block.feed_forward(x)
             new_keys.append(k)
             new_values.append(v)
-        return self._logits(x), (ops.stack(new_keys), ops.stack(new_values), seen + tokens.shape[1])
+        return self.read_out(x), (ops.stack(new_keys), ops.stack(new_values), seen + tokens.shape[1])
+
+
+def repeated(cache: Cache, batch: int) -> Cache:
+    """Return the cache of one row, (layers, 1, a, w, e), for `batch` continuations of it."""
+    keys, values, seen = cache
+    return ops.repeat(keys, batch, axis=1), ops.repeat(values, batch, axis=1), seen

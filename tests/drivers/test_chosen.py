@@ -13,6 +13,7 @@ import pytest
 from brainmidi.config import SessionConfig, parse_config
 from brainmidi.drivers import offline, voices
 from brainmidi.drivers.anchors import anchors_of
+from brainmidi.drivers.barvoice import BarAccompaniment
 from brainmidi.drivers.chosen import chosen_checkpoints
 from brainmidi.drivers.live import improvise
 from brainmidi.drivers.take import TakeFiles
@@ -47,7 +48,10 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for config in CONFIGS:
         vae(f"imported/own_{config}", config)
     write("imported/other_transformer", {"kind": "transformer", "name": "other", "n_classes": 388})
+    strange = {"kind": "transformer", "name": "strange", "n_classes": 220, "codec": "chorales"}
+    write("imported/chorale_transformer", strange)
     write("imported/own_transformer", {"kind": "transformer", "name": "own", "n_classes": 310})
+    write("imported/bar_transformer", {"kind": "transformer", "name": "bar", "n_classes": 220, "codec": "bars"})
 
 
 def config_of(parts: tuple[str, ...] = PARTS, **models: str) -> SessionConfig:
@@ -73,7 +77,7 @@ def test_what_is_named_is_found_by_model_and_the_rest_is_what_ships(tmp_path):
 
 
 def test_the_voices_are_loaded_from_what_is_named(tmp_path, monkeypatch):
-    for place, kind in (("compiled", "CompiledMusicVae"), ("stepper", "CompiledTransformer")):
+    for place, kind in (("compiled", "CompiledMusicVae"), ("stepper", "TransformerStepper")):
         module = ModuleType(place)
         setattr(module, kind, lambda folder: SimpleNamespace(folder=folder))
         monkeypatch.setattr(f"brainmidi.models.{place}", module, raising=False)
@@ -83,6 +87,9 @@ def test_the_voices_are_loaded_from_what_is_named(tmp_path, monkeypatch):
     assert found.melody._model.folder == tmp_path / "imported" / NAMES["melody"]
     assert found.drums._patterns.folder == tmp_path / "shipped" / voices.CHECKPOINTS["drums"][0]
     assert found.drums._drummer.folder == tmp_path / "imported" / NAMES["groove"]
+    assert isinstance(found.accompaniment, voices.ContinuedPerformance)
+    bar_aware = chosen_checkpoints(config_of(accompaniment="bar_transformer"))
+    assert isinstance(voices.load_voices(checkpoints=bar_aware).accompaniment, BarAccompaniment)
 
 
 def test_a_session_loads_what_is_named(monkeypatch):
@@ -120,7 +127,8 @@ def test_anchors_are_the_models_own_or_those_that_ship(tmp_path):
         ("melody", "own_cat-mel_2bar_med_chords", "one of melodies without chords"),
         ("melody", "own_hierdec-mel_16bar", "has 256 steps, 32 are needed"),
         ("accompaniment", "own_hier-mel_2bar", "is a musicvae, a transformer is needed"),
-        ("accompaniment", "other_transformer", "it has 388 events, 310 are needed"),
+        ("accompaniment", "other_transformer", "it has 388 events of performance, 310 of performance or 220 of bars"),
+        ("accompaniment", "chorale_transformer", "it has 220 events of chorales, 310 of performance or 220 of bars"),
         ("bass", "own_hier-mel_2bar", "one of lines that are told chords"),
         ("drums", "own_nade-drums_2bar_reduced", "one of drums as classes"),
         ("groove", "own_groovae_2bar_tap_fixed_velocity", "one of a drummer that reads hits"),
