@@ -158,6 +158,7 @@ class Session:
             self._accompaniment,
             state.memory,
             played.melody,
+            played.bass,
             plan,
             metre=setup.metre,
             pitch_range=setup.ranges["accompaniment"].lowered(setup.key.transposition),

@@ -16,7 +16,7 @@ import numpy as np
 from brainmidi.midi.files import write_midi
 from brainmidi.music.harmony import Key, Metre, Progression
 from brainmidi.music.phrase import Anchor, phrase_from_steps
-from brainmidi.music.voices import Constraint, Float32Array, VoiceState
+from brainmidi.music.voices import Constraint, Float32Array, Surroundings, VoiceState
 from brainmidi.session import Session, SessionSetup
 from brainmidi.types import KNOBS, Bar, ControlFrame, Note, Phrase
 
@@ -61,7 +61,7 @@ class HeldChords:
     def continue_bar(
         self,
         state: VoiceState,
-        melody_bar: Phrase,
+        around: Surroundings,
         constraint: Constraint,
         temperature: float,
         velocities: Float32Array,

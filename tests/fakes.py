@@ -12,7 +12,7 @@ from brainmidi.errors import SourceError
 from brainmidi.music.drums import KIT
 from brainmidi.music.harmony import Tones
 from brainmidi.music.phrase import MODEL_LENGTH, Anchor, beat_of, phrase_from_steps, step_of
-from brainmidi.music.voices import Constraint, Float32Array, VoiceState
+from brainmidi.music.voices import Constraint, Float32Array, Surroundings, VoiceState
 from brainmidi.types import Chunk, Marker, Montage, Note, Phrase
 
 _STEPS = 32
@@ -72,7 +72,7 @@ class FakeAccompaniment:
     def continue_bar(
         self,
         state: VoiceState,
-        melody_bar: Phrase,
+        around: Surroundings,
         constraint: Constraint,
         temperature: float,
         velocities: Float32Array,
@@ -96,7 +96,7 @@ class FakeAccompaniment:
             for (step, pitches), end in zip(onsets, ends, strict=True)
             for pitch in pitches
         )
-        return (*state, tuple((n.start, n.pitch) for n in melody_bar)), Phrase(notes, Fraction(steps, 4))
+        return (*state, tuple((n.start, n.pitch) for n in around.melody)), Phrase(notes, Fraction(steps, 4))
 
 
 class FakeBass(FakeMelody):
@@ -193,7 +193,7 @@ class RudeAccompaniment(FakeAccompaniment):
     def continue_bar(
         self,
         state: VoiceState,
-        melody_bar: Phrase,
+        around: Surroundings,
         constraint: Constraint,
         temperature: float,
         velocities: Float32Array,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from brainmidi.codec import bars as bars_codec
 from brainmidi.codec import drums as drum_codec
 from brainmidi.codec import groove as groove_codec
 from brainmidi.codec import melody as melody_codec
@@ -24,6 +25,8 @@ ROLES: dict[str, tuple[str, ...]] = {
     "bass": ("bass",),
     "drums": ("drums", "groove"),
 }
+#: Events of the transformers that play, by codec.
+_EVENTS = {"performance": performance_codec.N_CLASSES, "bars": bars_codec.N_CLASSES}
 _STEPS = int(MODEL_LENGTH * STEPS_PER_BEAT)
 #: Of each MusicVAE that plays: kind of events, outputs, columns of controls; and that in words.
 _PLAYABLE: dict[str, tuple[str, int, tuple[int, ...], str]] = {
@@ -66,9 +69,11 @@ def _checked(role: str, name: str) -> Path:
     """Return the folder of a checkpoint; ModelError where it cannot play."""
     folder = find_checkpoint(name)
     if role == "accompaniment":
-        n_classes = read_config(folder, "transformer").get("n_classes")
-        if n_classes != performance_codec.N_CLASSES:
-            raise ModelError(f"it has {n_classes} events, {performance_codec.N_CLASSES} are needed; choose another")
+        sizes = read_config(folder, "transformer")
+        n_classes, codec = sizes.get("n_classes"), sizes.get("codec", "performance")
+        if _EVENTS.get(codec) != n_classes:
+            known = " or ".join(f"{needed} of {name}" for name, needed in _EVENTS.items())
+            raise ModelError(f"it has {n_classes} events of {codec}, {known} are needed; choose another")
         return folder
     config, model = read_sizes(folder, "musicvae", MusicVaeConfig.from_json), str(read_config(folder)["name"])
     events, n_outputs, controls, words = _PLAYABLE[role]

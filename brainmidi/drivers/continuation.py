@@ -50,7 +50,7 @@ class Continuation:
             grammar.push(int(token))
         told = np.concatenate([tokens[:1], tokens[1:][-self._window + 1 :]])  # one bar may still be too long
         logits, cache = self._model.prefill(told, self._model.initial())
-        return Memory(cache, logits, grammar)
+        return Memory(cache, logits[-1], grammar)
 
     def next_bar(
         self,

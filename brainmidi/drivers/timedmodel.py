@@ -28,7 +28,7 @@ class StepModel(Protocol):
         ...
 
     def prefill(self, tokens: NDArray[np.int32], cache: Any) -> tuple[Float32Array, Any]:
-        """Return logits after the last of at least one token, and the new cache."""
+        """Return logits, shape (t, 220), after each of t tokens, and the new cache."""
         ...
 
 

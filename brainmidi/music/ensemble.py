@@ -18,7 +18,15 @@ from brainmidi.music.coplayer import held_chords
 from brainmidi.music.form import Role
 from brainmidi.music.harmony import Key, Metre, Tones
 from brainmidi.music.phrase import MODEL_LENGTH, beat_of, excerpt, padded
-from brainmidi.music.voices import AccompanimentVoice, Constraint, Float32Array, LatentVoice, MelodyVoice, VoiceState
+from brainmidi.music.voices import (
+    AccompanimentVoice,
+    Constraint,
+    Float32Array,
+    LatentVoice,
+    MelodyVoice,
+    Surroundings,
+    VoiceState,
+)
 from brainmidi.types import Phrase
 
 __all__ = ["AccompanimentVoice", "BarPlan", "Constraint", "Dynamics", "MelodyVoice", "PartRange", "VoiceState"]
@@ -183,6 +191,7 @@ def accompaniment(
     voice: AccompanimentVoice,
     state: VoiceState,
     melody_bar: Phrase,
+    bass_bar: Phrase,
     plan: BarPlan,
     *,
     metre: Metre,
@@ -205,7 +214,8 @@ def accompaniment(
     )
     velocities = np.asarray(behind(metre, level, limits), dtype=np.float32)
     rng = form.generator(seed, plan.index, form.ACCOMPANIMENT)
-    state, played = voice.continue_bar(state, melody_bar, row, temperature, velocities, rng, max_voices)
+    around = Surroundings(melody_bar, bass_bar, plan.tones)
+    state, played = voice.continue_bar(state, around, row, temperature, velocities, rng, max_voices)
     bar = conformed(excerpt(played, beat_of(0), metre.length), row, plan.tones, monophonic=False, voices=max_voices)
     landing = tables.landing_step(plan.role, metre, plan.tones)
     at = landing or 0

@@ -59,6 +59,25 @@ class Constraint:
         return tuple(int(pitch) for pitch in np.flatnonzero(np.isfinite(self.pitch_bias[step])))
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the second part plays with in a bar, in the models' space.
+
+    Parameters
+    ----------
+    melody : Phrase
+        Its length is the bar's.
+    bass : Phrase
+        Silence where no bass plays.
+    tones : tuple of Tones
+        What may sound at each sixteenth.
+    """
+
+    melody: Phrase
+    bass: Phrase
+    tones: tuple[Tones, ...]
+
+
 class LatentVoice(Protocol):
     """Anything with a latent space in which one may walk."""
 
@@ -96,7 +115,7 @@ class AccompanimentVoice(Protocol):
     def continue_bar(
         self,
         state: VoiceState,
-        melody_bar: Phrase,
+        around: Surroundings,
         constraint: Constraint,
         temperature: float,
         velocities: Float32Array,

@@ -35,7 +35,7 @@ class DreamingModel:
 
     def prefill(self, tokens: NDArray[np.int32] | Sequence[int], cache: Any) -> tuple[Float32Array, Any]:
         said = (*cache, *(int(token) for token in tokens))
-        return self.logits(said), said
+        return np.stack([self.logits(said[: n + 1]) for n in range(len(cache), len(said))]), said
 
     def logits(self, said: tuple[int, ...]) -> Float32Array:
         rng = np.random.default_rng([self.seed, len(said), *said[-12:]])

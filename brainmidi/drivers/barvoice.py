@@ -1,0 +1,117 @@
+"""A model of bars as the session's second part: told chords, melody and bass, steered by the session's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from brainmidi.codec import bars
+from brainmidi.codec import chords as chord_codec
+from brainmidi.drivers.barrequest import BarRequest
+from brainmidi.drivers.continuation import Continuation
+from brainmidi.drivers.steering import PITCHES, TOP_P
+from brainmidi.drivers.timedmodel import Memory, StepModel
+from brainmidi.models.sampling import Sampling
+from brainmidi.music.harmony import Tones
+from brainmidi.music.voices import Constraint, Float32Array, Surroundings
+from brainmidi.types import Phrase
+
+
+class TableSteering:
+    """The session's tables, a row a sixteenth.
+
+    The second part stays below the melody, wherever the tables leave it room there.
+
+    Parameters
+    ----------
+    constraint : Constraint
+        One row a sixteenth.
+    melody : Phrase
+        Of the same bar.
+    temperature : float
+        Of every draw.
+    max_voices : int
+        Most notes that sound at once.
+    """
+
+    def __init__(self, constraint: Constraint, melody: Phrase, temperature: float, max_voices: int) -> None:
+        self._sampling, self._voices = Sampling(temperature, top_p=TOP_P), max_voices
+        self._onsets = constraint.onset_bias
+        self._pitches = np.array(constraint.pitch_bias[:, bars.MIN_PITCH : bars.MAX_PITCH + 1])
+        self._waits = np.zeros(len(constraint) + 1, dtype=np.float32)
+        for note in melody:
+            for row in self._pitches[int(note.start * 4) : int(note.end * 4)]:
+                below = np.where(note.pitch > PITCHES, row, -np.inf)
+                if np.isfinite(below).any():
+                    row[:] = below
+
+    def sampling(self, step: int) -> Sampling:
+        """Return the bar's."""
+        return self._sampling
+
+    def pitches(self, step: int) -> Float32Array:
+        """Return the table's row."""
+        return np.asarray(self._pitches[step], dtype=np.float32)
+
+    def onset(self, step: int) -> float:
+        """Return the table's entry."""
+        return float(self._onsets[step])
+
+    def waits(self, step: int) -> Float32Array:
+        """Return zeros: the table says all about when."""
+        return self._waits
+
+    def voices(self, step: int) -> int:
+        """Return the bar's limit."""
+        return self._voices
+
+    def onsets(self, step: int) -> int:
+        """Return every step of the bar: the table has no other limit."""
+        return len(self._onsets)
+
+
+class BarAccompaniment:
+    """A model of bars as the session sees it; see :class:`brainmidi.music.voices.AccompanimentVoice`.
+
+    Parameters
+    ----------
+    model : StepModel
+        Over the 220 ids of :mod:`brainmidi.codec.bars`.
+    """
+
+    def __init__(self, model: StepModel) -> None:
+        self._player = Continuation(model)
+
+    def initial(self) -> Memory:
+        """Return the memory of silence."""
+        return self._player.initial()
+
+    def continue_bar(
+        self,
+        state: Memory,
+        around: Surroundings,
+        constraint: Constraint,
+        temperature: float,
+        velocities: Float32Array,
+        rng: np.random.Generator,
+        max_voices: int,
+    ) -> tuple[Memory, Phrase]:
+        """Return the new memory and one bar of accompaniment.
+
+        The model says its own loudness, as it learnt to; what sounds is struck as hard as `velocities` say.
+        """
+        request = BarRequest(len(constraint), chord_changes(around.tones), (*around.melody, *around.bass))
+        steering = TableSteering(constraint, around.melody, temperature, max_voices)
+        bar = self._player.next_bar(state, request, steering, rng)
+        notes = tuple(
+            replace(note, velocity=int(np.clip(round(float(velocities[int(note.start * 4)])), 1, 127))) for note in bar
+        )
+        return bar.memory, Phrase(notes, around.melody.length)
+
+
+def chord_changes(tones: Sequence[Tones]) -> tuple[tuple[int, int], ...]:
+    """Return step and class of each chord of a bar, the first at step 0."""
+    classes = [chord_codec.encode_symbol(now.root, now.chord) for now in tones]
+    return tuple((step, now) for step, now in enumerate(classes) if step == 0 or now != classes[step - 1])

@@ -1,0 +1,139 @@
+"""The model of bars in a session: the tables hold, the model hears the band, a bar that was not heard is unsaid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from brainmidi.codec import bars
+from brainmidi.codec import chords as chord_codec
+from brainmidi.drivers.barvoice import BarAccompaniment, chord_changes
+from brainmidi.music.constraint import accompaniment_bar, tones_by_step
+from brainmidi.music.form import Role
+from brainmidi.music.harmony import Chord, Key, Metre, Progression
+from brainmidi.music.voices import Constraint, Surroundings
+from brainmidi.session import Session, SessionSetup
+from brainmidi.types import KNOBS, Bar, ControlFrame, Note, Phrase
+from tests.drivers.bar_models import DreamingModel
+from tests.fakes import ANCHORS, BASS_ANCHORS, FakeBass, FakeMelody
+
+C, A_MINOR = chord_codec.encode(0, "major"), chord_codec.encode(9, "minor")
+KEY = Key.parse("C major")
+
+
+def around(metre: Metre) -> Surroundings:
+    chords = ((Fraction(0), Chord.parse("C")), (metre.length / 2, Chord.parse("Am7")))
+    melody = (Note(Fraction(0), Fraction(1), 64), Note(Fraction(1), Fraction(1), 71))
+    bass = (Note(Fraction(0), Fraction(2), 36, 70, "bass"),)
+    length = metre.length
+    return Surroundings(Phrase(melody, length), Phrase(bass, length), tones_by_step(chords, KEY, metre))
+
+
+def played(
+    seed: int, metre: Metre, constraint: Constraint, voices: int = 3, temperature: float = 1.0
+) -> tuple[Phrase, bars.ScoreBar]:
+    voice = BarAccompaniment(DreamingModel(seed))
+    velocities = 60.0 + np.arange(metre.steps, dtype=np.float32)
+    memory, phrase = voice.continue_bar(
+        voice.initial(), around(metre), constraint, temperature, velocities, np.random.default_rng(seed), voices
+    )
+    score = memory.grammar.score()
+    assert bars.encode(score).tolist() == list(memory.cache)
+    return phrase, score.bars[0]
+
+
+def table(metre: Metre, density: float = 0.5, role: Role = Role.OPEN) -> Constraint:
+    return accompaniment_bar(around(metre).tones, metre, role, low=48, high=67, density=density)
+
+
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from(["4/4", "3/4", "6/8", "2/4"]),
+    st.sampled_from(Role),
+    st.floats(0, 1),
+    st.integers(1, 4),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_tables_hold_and_the_model_hears_the_band(seed, time_signature, role, density, voices) -> None:
+    metre = Metre.parse(time_signature)
+    constraint, beside = table(metre, density, role), around(metre)
+    phrase, said = played(seed, metre, constraint, voices)
+    assert phrase.length == metre.length
+    for note in phrase:
+        step = int(note.start * 4)
+        assert note.part == "accompaniment"
+        assert note.velocity == 60 + step
+        assert constraint.allows(step, note.pitch)
+        at_once = [other for other in phrase if other.start <= note.start < other.end]
+        assert len(at_once) <= voices
+        above = [other.pitch for other in beside.melody if other.start <= note.start < other.end]
+        assert all(note.pitch < pitch for pitch in above)
+    want = {(n.start, n.pitch, n.part) for n in (*phrase, *beside.melody, *beside.bass)}
+    assert {(n.start, n.pitch, n.part) for n in said.notes} == want
+    assert said.length == metre.steps
+    assert said.chords == ((0, C), (metre.steps // 2, A_MINOR))
+
+
+def test_a_busier_table_is_played_busier() -> None:
+    metre = Metre.parse("4/4")
+    counts = [
+        np.mean([len({note.start for note in played(seed, metre, table(metre, density))[0]}) for seed in range(20)])
+        for density in (0.0, 0.5, 1.0)
+    ]
+    assert counts == sorted(counts)
+    assert counts[2] > counts[0]
+
+
+def test_where_new_notes_are_unwelcome_the_old_ones_are_held() -> None:
+    metre = Metre.parse("4/4")
+    unwelcome = np.full(16, -1e6, dtype=np.float32)
+    unwelcome[0] = 1e6
+    for seed in range(10):
+        phrase, _ = played(seed, metre, Constraint(table(metre).pitch_bias, unwelcome))
+        assert phrase.notes
+        assert all((note.start, note.length) == (0, 4) for note in phrase)
+
+
+def test_a_table_that_leaves_no_room_below_the_melody_is_kept_all_the_same() -> None:
+    metre = Metre.parse("4/4")
+    pitch_bias = np.full((16, 128), -np.inf, dtype=np.float32)
+    pitch_bias[:, 80] = 0.0
+    phrase, _ = played(1, metre, Constraint(pitch_bias, np.full(16, 9.0, dtype=np.float32)))
+    assert {note.pitch for note in phrase} == {80}
+
+
+def test_chords_are_told_where_they_change() -> None:
+    metre = Metre.parse("4/4")
+    steady = tones_by_step(((Fraction(0), Chord.parse("C")),), KEY, metre)
+    assert chord_changes(steady) == ((0, C),)
+    # The model knows triads: from C to Cmaj7 nothing changes for it.
+    richer = tones_by_step(((Fraction(0), Chord.parse("C")), (Fraction(2), Chord.parse("Cmaj7"))), KEY, metre)
+    assert chord_changes(richer) == ((0, C),)
+
+
+@pytest.mark.parametrize("key", ["C major", "F# minor"])
+def test_a_session_plays_it_and_takes_back_what_was_not_heard(key: str) -> None:
+    tonic = Key.parse(key)
+    progression = Progression.parse("C Am F G" if key == "C major" else "F#m D A E", tonic)
+    setup = SessionSetup(tonic, Metre.parse("4/4"), progression, ANCHORS, bass_anchors=BASS_ANCHORS)
+    session = Session(setup, FakeMelody(), BarAccompaniment(DreamingModel(3)), FakeBass())
+    controls = ControlFrame(0.0, dict.fromkeys(KNOBS, 0.5))
+    states, found = [session.initial()], list[Bar]()
+    for _ in range(4):
+        state, bar = session.step(states[-1], controls, None)
+        states.append(state)
+        found.append(bar)
+    said = states[-1].memory.grammar.score()
+    assert len(said.bars) == 4
+    assert {note.part for bar in said.bars for note in bar.notes} == set(bars.PARTS)
+    assert all(bar.phrase.part("accompaniment").notes for bar in found)
+    # Bar 3 was late: what the model remembers is what came before it.
+    stand_in = replace(found[3], fallback=True)
+    after, _ = session.step(states[-1], controls, stand_in)
+    assert [bar.chords for bar in after.memory.grammar.score().bars[:3]] == [bar.chords for bar in said.bars[:3]]
+    assert len(after.memory.grammar.score().bars) == 4
