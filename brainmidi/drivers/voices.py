@@ -131,7 +131,7 @@ def load_voices(
 
     return Voices(
         LatentMelody(*models("melody")),
-        second_part(folders["accompaniment"][0], stepper.CompiledTransformer(folders["accompaniment"][0])),
+        second_part(folders["accompaniment"][0], stepper.TransformerStepper(folders["accompaniment"][0])),
         LatentBass(*models("bass")) if "bass" in parts else None,
         LatentDrums(*models("drums")) if "drums" in parts else None,
     )

@@ -77,7 +77,7 @@ def test_what_is_named_is_found_by_model_and_the_rest_is_what_ships(tmp_path):
 
 
 def test_the_voices_are_loaded_from_what_is_named(tmp_path, monkeypatch):
-    for place, kind in (("compiled", "CompiledMusicVae"), ("stepper", "CompiledTransformer")):
+    for place, kind in (("compiled", "CompiledMusicVae"), ("stepper", "TransformerStepper")):
         module = ModuleType(place)
         setattr(module, kind, lambda folder: SimpleNamespace(folder=folder))
         monkeypatch.setattr(f"brainmidi.models.{place}", module, raising=False)
