@@ -18,7 +18,7 @@ from brainmidi.drivers.phrasemodel import OneByOne, PhraseModel, load_model
 from brainmidi.drivers.places import Corner, Place, Seed, corner_of, parse_place, phrase_at, prior_point
 from brainmidi.drivers.voices import ANCHORS_FILE, read_anchors
 from brainmidi.errors import ModelError
-from brainmidi.models.attribute_vectors import AttributeVectors
+from brainmidi.models.attribute_vectors import ATTRIBUTES_FILE, AttributeVectors
 from brainmidi.models.checkpoint import CONFIG_FILE, find_checkpoint, read_config, read_sizes
 from brainmidi.models.configs import MusicVaeConfig
 from brainmidi.models.magenta import configuration
@@ -26,9 +26,6 @@ from brainmidi.music.harmony import Key
 from brainmidi.music.phrase import transposed
 from brainmidi.music.voices import Float32Array
 from brainmidi.types import Phrase
-
-#: Where a checkpoint keeps its attribute vectors.
-ATTRIBUTES_FILE = "attributes.npz"
 
 
 class LatentSpace:

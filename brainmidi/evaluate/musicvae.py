@@ -37,7 +37,7 @@ SCORED = 64
 LEARNED_FROM = 12_000
 #: C major, as a class of chords and as pitch classes.
 TONIC = 1
-MAJOR = (0, 2, 4, 5, 7, 9, 11)
+MAJOR = latent.SCALES["major"]
 
 Figures = dict[str, dict[str, Any]]
 

@@ -16,6 +16,8 @@ from brainmidi.errors import ModelError
 
 Floats = NDArray[np.float64]
 
+#: Where a checkpoint keeps its attribute vectors.
+ATTRIBUTES_FILE = "attributes.npz"
 #: What a unit of Mahalanobis length costs, squared, against a standard deviation of unwanted change, squared.
 #: Less separates attributes better where the latent tells them apart; else its longer moves lose the attribute.
 LENGTH_COST = 0.1

@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainmidi.codec import chords, drums, melody
+from brainmidi.evaluate.latent import SCALES
 from brainmidi.training.material import Material, Source, feed
 from brainmidi.types import Phrase
 
 if TYPE_CHECKING:
     from brainmidi.models.compiled import CompiledMusicVae
 
-MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
+MAJOR = SCALES["major"]
 TRIAD = np.array([0, 4, 7])
 BATCH = 256
 #: Corners are chosen from this many phrases that the model gives back best, and those that come back as well.

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from brainmidi.drivers.voices import ANCHORS_FILE
 from brainmidi.evaluate.musicvae import Report, evaluate, shown
+from brainmidi.models.attribute_vectors import ATTRIBUTES_FILE
 from brainmidi.models.checkpoint import read_config
 from brainmidi.models.configs import CONFIGS
 from brainmidi.training import anchors
@@ -17,7 +19,6 @@ from brainmidi.training.material import load, part_of
 N_ANCHORS = 6
 #: What a session can play: outputs by part, in two bars.
 PLAYED, TWO_BARS = {"melody": ((90,),), "bass": ((90,),), "drums": ((512,),)}, 32
-ANCHORS_FILE, ATTRIBUTES_FILE = "anchors.json", "attributes.npz"
 
 WHAT = {
     "melody": "A variational autoencoder of melodies of {bars} bars: {steps} sixteenths, 90 classes (hold, rest, 88 "

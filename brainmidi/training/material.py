@@ -20,7 +20,6 @@ from brainmidi.training.folder import FolderData, drum_examples, read_folder
 
 #: What is read, how many of it, of how many in all.
 Progress = Callable[[str, int, int], None]
-SPLITS = ("train", "validation", "test")
 #: Collections whose lowest voice is a bass, and those with a tune on top.
 TUNES = ("ryan", "oneill", "aird", "bach")
 BASSES = ("bach", "haydn", "mozart")

@@ -43,9 +43,8 @@ def test_the_anchors_of_a_part_are_two_bars_of_it(part) -> None:
 def test_the_attribute_vectors_of_the_melody_know_its_attributes() -> None:
     from brainmidi.codec.attributes import ATTRIBUTES
     from brainmidi.drivers.voices import CHECKPOINTS
-    from brainmidi.models.attribute_vectors import AttributeVectors
+    from brainmidi.models.attribute_vectors import ATTRIBUTES_FILE, AttributeVectors
     from brainmidi.models.checkpoint import find_checkpoint
-    from brainmidi.training.finish import ATTRIBUTES_FILE
 
     vectors = AttributeVectors.load(find_checkpoint(CHECKPOINTS["melody"][0]) / ATTRIBUTES_FILE)
     assert vectors.names == tuple(ATTRIBUTES)
