@@ -18,6 +18,8 @@ from brainmidi.errors import ModelError
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.npz"
+#: The model card.
+CARD_FILE = "README.md"
 #: What ``config.json`` says besides the model's sizes.
 NOT_SIZES = ("kind", "name", "part", "source", "codec")
 Sizes = TypeVar("Sizes")

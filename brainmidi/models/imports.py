@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from brainmidi.errors import ModelError
-from brainmidi.models.checkpoint import imported_root, save_weights
+from brainmidi.models.checkpoint import CARD_FILE, imported_root, save_weights
 from brainmidi.models.configs import MusicVaeConfig
 from brainmidi.models.download import Progress, cache_folder, is_url
 from brainmidi.models.magenta import configuration, convert
 from brainmidi.models.magenta_read import Found, forget, read
-
-CARD_FILE = "README.md"
 
 
 @dataclass(frozen=True, slots=True)

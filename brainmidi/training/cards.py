@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from brainmidi.models.checkpoint import CARD_FILE
 from brainmidi.training.corpora import COLLECTIONS
 
-CARD_FILE = "README.md"
 #: What a training says of itself, for the card.
 TRAINING_FILE = "training.json"
 SPLIT = "Split by piece, never by phrase."
