@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brainmidi.models.quiet import without_load_notes, without_scikit_learn
+from brainmidi.models.lean import leaving_out
+from brainmidi.models.quiet import without_load_notes
 
-with without_load_notes(), without_scikit_learn():
+with without_load_notes(), leaving_out():
     import keras
     import tensorflow as tf
 
@@ -42,6 +43,11 @@ def check_back_end() -> None:
         )
 
 
+def _traced(function: Any, **kwargs: Any) -> Any:
+    """Return a function traced once for each shape; its loops are Keras' already, so nothing has to be rewritten."""
+    return tf.function(function, autograph=False, reduce_retracing=False, **kwargs)
+
+
 class CompiledMusicVae:
     """A MusicVAE ready to encode and decode; each batch size is traced when it is first asked for.
 
@@ -57,11 +63,9 @@ class CompiledMusicVae:
         with blank():
             self.model = MusicVae(self.config)
         put_weights(self.model, read_weights(folder))
-        self._encode = tf.function(self.model.encode, reduce_retracing=False)
-        self._decode = tf.function(
-            lambda z, extra, *given: self.model.decode(z, 0.0, extra, *given), reduce_retracing=False, jit_compile=True
-        )
-        self._forced = tf.function(self.model.teacher_forced, reduce_retracing=False, jit_compile=True)
+        self._encode = _traced(self.model.encode)
+        self._decode = _traced(lambda z, extra, *given: self.model.decode(z, 0.0, extra, *given), jit_compile=True)
+        self._forced = _traced(self.model.teacher_forced, jit_compile=True)
 
     def encode(
         self, events: NDArray[Any], controls: Float32Array | None = None, lengths: IntArray | None = None

@@ -32,16 +32,3 @@ def without_load_notes() -> Iterator[None]:
             for line in held.read().decode(errors="replace").splitlines():
                 if line and not line.startswith(("I0000", "WARNING: All log messages before absl")):
                     print(line, file=sys.stderr)
-
-
-@contextmanager
-def without_scikit_learn() -> Iterator[None]:
-    """Let Keras load without scikit-learn, whose wrappers nothing here needs: they are a fifth of its loading time."""
-    absent = "sklearn" not in sys.modules
-    if absent:
-        sys.modules["sklearn"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        if absent:
-            del sys.modules["sklearn"]
