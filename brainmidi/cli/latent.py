@@ -29,11 +29,10 @@ def latent() -> None:
 
 @latent_app.command("interpolate")
 def interpolate(
-    start: opt.Place,
-    end: opt.Place,
+    sources: opt.Places,
     out: opt.Out,
     steps: Annotated[int, typer.Option(metavar="N", min=2, max=opt.MOST, help="Phrases, both ends among them.")] = 8,
-    linear: Annotated[bool, typer.Option("--linear", help="Along the straight line, not along the arc.")] = False,
+    linear: Annotated[bool, typer.Option("--linear", help="Along straight lines, not along arcs.")] = False,
     checkpoint: opt.Checkpoint = MELODY,
     key: opt.Key = "C",
     chords: opt.Chords = "",
@@ -44,16 +43,22 @@ def interpolate(
     magenta_python: opt.MagentaPython = None,
     config: opt.MagentaConfig = None,
 ) -> None:
-    """Write the phrases on the way from one phrase to another."""
+    """Write the phrases on the way from one phrase to another, or on through several, all equally far apart in time."""
     import numpy as np
 
-    from brainmidi.models.latent import lerp, slerp
+    from brainmidi.models.latent import Trajectory
 
+    if len(sources) < 2:
+        raise ConfigError(f"PLACE... is {sources[0]} alone, a way has two ends or more; name another place")
     with _open(dict(locals())) as space:
-        a, b = space.points([start, end])
+        points = space.points(sources)
         shares = np.linspace(0.0, 1.0, steps)
-        way = list((lerp if linear else slerp)(a, b, shares))
-        _write(space, out, way, [f"share {share:.3f}" for share in shares], tempo, temperature)
+        times = np.linspace(0.0, 1.0, len(points))  # of the places
+        if linear:
+            way = np.stack([np.interp(shares, times, column) for column in points.T], axis=1).astype(np.float32)
+        else:
+            way = Trajectory(times, points.astype(np.float64)).at(shares)
+        _write(space, out, list(way), [f"share {share:.3f}" for share in shares], tempo, temperature)
 
 
 @latent_app.command("sample")
@@ -133,7 +138,7 @@ def move(
 
 @latent_app.command("mix")
 def mix(
-    sources: Annotated[list[str], typer.Argument(metavar="PLACE...", help=opt.PLACE, show_default=False)],
+    sources: opt.Places,
     out: opt.Out,
     weights: Annotated[
         str, typer.Option(metavar="W,W,...", help="One for each place, such as 0.2,0.5,0.3; all alike by default.")
@@ -210,7 +215,7 @@ def _open(given: dict[str, Any]) -> LatentSpace:
     if out.suffix.lower() not in MIDI_SUFFIXES:
         raise ConfigError(f"-o {out} ends in {out.suffix or 'no suffix'}, .mid is needed; rename it")
     need_folder("-o", out)
-    named = [given.get(name, "") for name in ("start", "end", "place", "source")]
+    named = [given.get(name, "") for name in ("place", "source")]
     read = [place for text in (*named, *given.get("sources", ())) if text and (place := parse_place(str(text)))]
     if any(isinstance(place, Bars) and place.path.resolve() == out.resolve() for place in read):
         raise ConfigError(f"-o {out} is the file that is read, it would be lost; give the output another name")

@@ -29,6 +29,7 @@ PLACE = (
 )
 
 Place = Annotated[str, typer.Argument(metavar="PLACE", help=PLACE, show_default=False)]
+Places = Annotated[list[str], typer.Argument(metavar="PLACE...", help=PLACE, show_default=False)]
 Out = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The .mid to write.", show_default=False)]
 Checkpoint = Annotated[str, typer.Option(metavar="NAME", help="A checkpoint's name or folder: melody, bass or drums.")]
 Key = Annotated[str, typer.Option(metavar="KEY", help="Key of the phrases, moved to C for the model and back.")]

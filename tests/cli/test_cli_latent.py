@@ -134,6 +134,19 @@ def test_the_straight_line_is_another_way_than_the_arc(capsys):
     assert np.linalg.norm(arc) > np.linalg.norm(line)
 
 
+@pytest.mark.parametrize("straight", [(), ("--linear",)], ids=["arcs", "lines"])
+def test_a_way_goes_on_through_all_places_without_a_jump(capsys, straight):
+    lines = done(capsys, "interpolate", "a.mid", "seed:3", "b.mid", "seed:4", "--steps", 10, *straight)
+    way = np.stack([z for what, z, _ in ASKED if what == "decode"])
+    assert (phrases()[0], phrases()[6]) == (A, B)
+    assert way[3] == pytest.approx(prior_point(Seed(3), STEPS))
+    assert way[9] == pytest.approx(prior_point(Seed(4), STEPS))
+    assert lines[3].split()[:3] == ["4/10", "share", "0.333"]
+    for leg in (way[:4], way[3:7], way[6:]):
+        steps = np.linalg.norm(np.diff(leg, axis=0), axis=1)
+        assert steps.max() < 0.7 * np.linalg.norm(leg[-1] - leg[0])
+
+
 def test_any_bar_a_presets_corner_and_a_seed_are_places(capsys):
     preset = [{"name": "A", "calm": [[0, 32, 60]], "active": [[0, 8, 60], [8, 8, 62]]}]
     Path("mel/anchors.json").write_text(json.dumps(preset))
@@ -327,6 +340,7 @@ WAY = ("interpolate", "a.mid")
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
+        ((*WAY, *OUT), "a.mid alone, a way has two ends or more; name another place"),
         ((*WAY, "none.mid", *OUT), "none.mid cannot be read as a MIDI file"),
         ((*WAY, "a.mid@3", *OUT), "a.mid has bars 1..2, bar 3 is none of them"),
         ((*WAY, "rest.mid", *OUT), "bars 1..2 of rest.mid have no notes of the melody"),
