@@ -70,7 +70,14 @@ class OrderlyModel(DreamingModel):
 class TabledModel(DreamingModel):
     """After a token ("chord" for any of a kind, "position 8" for one) likes tokens of a kind, the first one most."""
 
-    FIRST: ClassVar[dict[str, int]] = {"chord": bars.CHORD, "position": bars.POSITION, "part": bars.PART}
+    FIRST: ClassVar[dict[str, int]] = {
+        "chord": bars.CHORD,
+        "position": bars.POSITION,
+        "part": bars.PART,
+        "pitch": bars.PITCH,
+        "duration": bars.DURATION,
+        "velocity": bars.VELOCITY,
+    }
 
     def __init__(self, after: dict[str, dict[str, tuple[int, ...]]]) -> None:
         super().__init__()

@@ -1,0 +1,61 @@
+"""The figures of control, on models whose answers are known: one that follows, one that does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from brainmidi.codec import bars
+from brainmidi.drivers.continuation import Controls
+from brainmidi.evaluate import control
+from tests.drivers.bar_models import DreamingModel, TabledModel
+
+
+@pytest.fixture(scope="module")
+def found() -> dict:
+    return control.control(DreamingModel(2), levels=6, seeds=6, rows=20)
+
+
+def test_a_model_that_likes_anything_follows_its_controls(found) -> None:
+    assert found["rank_token_entropy"] >= control.RANK
+    assert found["chord_tones_on_strong_beats"][0] < 0.6
+    assert found["chord_tones_on_strong_beats"][-1] == 1.0
+    assert found["onsets_a_bar"][-1] > found["onsets_a_bar"][0]
+    assert (found["broken"], found["runs"], found["rows_decoded"]) == (0, 108, 20)
+    assert found["held"]["limits hold"]
+    assert found["held"]["harmony raises chord tones"]
+    assert [len(found[name]) for name in ("temperature", "harmony", "density")] == [6, 6, 6]
+
+
+def test_the_figures_are_told_in_lines(found) -> None:
+    lines = dict(control.shown(found))
+    assert lines["limits broken"] == "0 in 108 runs"
+    assert lines["random logits decode"] == "20 of 20"
+    assert lines["held: limits hold"] == "yes"
+    assert lines | {"held: limits hold": "NO"} == dict(
+        control.shown(found | {"held": found["held"] | {"limits hold": False}})
+    )
+
+
+def test_one_run_is_counted_as_it_was_played(monkeypatch) -> None:
+    still = Controls(0.0, low=60, high=60, max_voices=1)
+    run = control.play(TabledModel({"duration": {"part": (2,)}}), still, 1)
+    # A short C under each note of the tune: of its strong beats C, Am and F want a C, Dm and G do not.
+    assert (run.chord_tones, run.strong, run.onsets) == (3 + 3 + 1, 12, 3.5)
+    assert (run.class_entropy, run.broken) == (0.0, 0)
+    # The same notes judged by narrower limits are broken ones.
+    seen = control.ControlSteering
+    monkeypatch.setattr(control, "ControlSteering", lambda follow, *rest: seen(lambda beat: still, *rest))
+    broken = control.play(DreamingModel(1), replace(still, low=61, high=70), 1)
+    assert broken.broken > 0
+
+
+def test_a_temperature_without_effect_is_not_held() -> None:
+    class Deaf(DreamingModel):
+        def logits(self, said: tuple[int, ...]) -> np.ndarray:
+            return np.zeros(bars.N_CLASSES, dtype=np.float32)
+
+    found = control.control(Deaf(), levels=3, seeds=2, rows=1)
+    assert not found["held"]["temperature raises token entropy"]
