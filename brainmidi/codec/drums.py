@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,8 +103,14 @@ def strikes(phrase: Phrase, kit: Kit = REDUCED) -> BoolArray:
 def strike(bits: NDArray[np.generic], kit: Kit = REDUCED, velocity: int = VELOCITY) -> Phrase:
     """Return the phrase that strikes the drums of `bits` (n_steps, n_classes), each for one step."""
     hits = np.argwhere(np.asarray(bits, dtype=bool)).tolist()
-    notes = [Note(beat_of(step), STEP, kit[k][0], velocity, PART) for step, k in hits]
-    return Phrase(tuple(notes), beat_of(len(bits)))
+    pitches = [pitches[0] for pitches in kit]
+    return Phrase(tuple([_hit(step, pitches[k], velocity) for step, k in hits]), beat_of(len(bits)))
+
+
+@lru_cache(maxsize=2**14)
+def _hit(step: int, pitch: int, velocity: int) -> Note:
+    """Return a hit on a sixteenth: drums strike the same few again and again, and phrases may share a note."""
+    return Note(beat_of(step), STEP, pitch, velocity, PART)
 
 
 @cache
