@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import tempfile
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import numpy as np
 
 from brainmidi.codec import chords as chord_codec
 from brainmidi.codec.bars import N_CLASSES
+from brainmidi.codec.performance import metrical_velocity
 from brainmidi.drivers.continuation import BarRequest, Continuation, Controls, ControlSteering, Deadline
 from brainmidi.midi.clock import MonotonicClock
 from brainmidi.models.checkpoint import find_checkpoint, save_weights
@@ -52,7 +54,9 @@ def line(rng: np.random.Generator, part: str, pitches: tuple[int, ...], longest:
     notes, at = [], 0
     while at < 8:
         eighths = min(int(rng.integers(1, longest + 1)), 8 - at)
-        notes.append(Note(Fraction(at, 2), Fraction(eighths, 2), int(rng.choice(pitches)), 80, part))
+        notes.append(
+            Note(Fraction(at, 2), Fraction(eighths, 2), int(rng.choice(pitches)), metrical_velocity(2 * at, 16), part)
+        )
         at += eighths
     return notes
 
@@ -62,9 +66,9 @@ def measure(folder: Path, phrases: int, cores: int, density: float) -> dict[str,
     player = Continuation(TransformerStepper(folder, threads=cores))
     clock, rng = MonotonicClock(), np.random.default_rng(2)
     memory = player.initial()
-    seconds, tokens, notes = [], [], []
+    seconds, busy, tokens, notes = [], [], [], []
     for phrase in range(phrases + 1):
-        begun_s, asked, written = clock.now_s(), 0, 0
+        begun_s, processor_s, asked, written = clock.now_s(), time.process_time(), 0, 0
         for bar in range(2):
             given = (*line(rng, "melody", MELODY_PITCHES, 3), *line(rng, "bass", BASS_PITCHES, 4))
             request = BarRequest(16, ((0, PROGRESSION[(2 * phrase + bar) % len(PROGRESSION)]),), given)
@@ -76,12 +80,14 @@ def measure(folder: Path, phrases: int, cores: int, density: float) -> dict[str,
             memory, asked = found.memory, asked + found.report.tokens
         if phrase:  # the first one warms up
             seconds.append(clock.now_s() - begun_s)
+            busy.append(time.process_time() - processor_s)
             tokens.append(asked)
             notes.append(written)
     return {
         "p50_s": float(np.quantile(seconds, 0.5)),
         "p99_s": float(np.quantile(seconds, 0.99)),
         "max_s": max(seconds),
+        "processor_p99_s": float(np.quantile(busy, 0.99)),
         "tokens_p50": float(np.quantile(tokens, 0.5)),
         "tokens_max": float(max(tokens)),
         "notes_mean": float(np.mean(notes)),

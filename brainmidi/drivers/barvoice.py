@@ -9,6 +9,7 @@ import numpy as np
 
 from brainmidi.codec import bars
 from brainmidi.codec import chords as chord_codec
+from brainmidi.codec.performance import metrical_velocity
 from brainmidi.drivers.barrequest import BarRequest
 from brainmidi.drivers.continuation import Continuation
 from brainmidi.drivers.steering import PITCHES, TOP_P
@@ -100,9 +101,15 @@ class BarAccompaniment:
     ) -> tuple[Memory, Phrase]:
         """Return the new memory and one bar of accompaniment.
 
-        The model says its own loudness, as it learnt to; what sounds is struck as hard as `velocities` say.
+        The model hears the other parts with the metre's accents, as in the scores that it learnt from, and says its own
+        loudness; what sounds is struck as hard as `velocities` say.
         """
-        request = BarRequest(len(constraint), chord_changes(around.tones), (*around.melody, *around.bass))
+        steps = len(constraint)
+        given = tuple(
+            replace(note, velocity=metrical_velocity(int(note.start * 4), steps))
+            for note in (*around.melody, *around.bass)
+        )
+        request = BarRequest(steps, chord_changes(around.tones), given)
         steering = TableSteering(constraint, around.melody, temperature, max_voices)
         bar = self._player.next_bar(state, request, steering, rng)
         notes = tuple(

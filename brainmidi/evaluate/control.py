@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from brainmidi.codec import chords as chord_codec
 from brainmidi.codec.barstrial import n_decoded
+from brainmidi.codec.performance import metrical_velocity
 from brainmidi.drivers.continuation import BarRequest, Continuation, Controls, ControlSteering
 from brainmidi.drivers.timedmodel import StepModel
 from brainmidi.evaluate.statistics import spearman
@@ -82,7 +83,9 @@ def play(model: StepModel, controls: Controls, seed: int) -> Run:
     entropies, counts = [], np.zeros(12)
     chord_tones = strong = onsets = broken = 0
     for tune, names in zip(_TUNE, _CHORDS, strict=True):
-        melody = tuple(Note(Fraction(at, 4), Fraction(length, 4), pitch) for at, length, pitch in tune)
+        melody = tuple(
+            Note(Fraction(at, 4), Fraction(length, 4), pitch, metrical_velocity(at, _BAR)) for at, length, pitch in tune
+        )
         chords = tuple((at, _CLASSES[name]) for at, name in names)
         request = BarRequest(_BAR, chords, melody)
         bar = player.next_bar(memory, request, ControlSteering(lambda beat: controls, _BAR, chords), rng)

@@ -75,6 +75,7 @@ def test_the_tables_hold_and_the_model_hears_the_band(seed, time_signature, role
         assert all(note.pitch < pitch for pitch in above)
     want = {(n.start, n.pitch, n.part) for n in (*phrase, *beside.melody, *beside.bass)}
     assert {(n.start, n.pitch, n.part) for n in said.notes} == want
+    assert {n.velocity // 8 for n in said.notes if n.part == "melody"} == {93 // 8, 81 // 8}
     assert said.length == metre.steps
     assert said.chords == ((0, C), (metre.steps // 2, A_MINOR))
 
