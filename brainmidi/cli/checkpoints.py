@@ -57,7 +57,12 @@ def import_one(
         ),
     ],
     config: Annotated[
-        str, typer.Option(metavar="NAME", help="Magenta's configuration, such as cat-mel_2bar_big.", show_default=False)
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Magenta's configuration, such as cat-mel_2bar_big or music-transformer-unconditional.",
+            show_default=False,
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -67,7 +72,7 @@ def import_one(
         bool, typer.Option("--half", help="Write half precision: half as large, no longer exactly Magenta's.")
     ] = False,
 ) -> None:
-    """Import a MusicVAE that Magenta trained: every name and shape is checked, and nothing is unpickled."""
+    """Import a MusicVAE or a Music Transformer of Magenta's: every name and shape is checked, nothing is unpickled."""
     from brainmidi.models.imports import import_checkpoint
 
     with progress_bars() as report:

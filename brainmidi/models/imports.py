@@ -5,14 +5,14 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from brainmidi.errors import ModelError
+from brainmidi.errors import ConfigError, ModelError
 from brainmidi.models.checkpoint import CARD_FILE, imported_root, save_weights
-from brainmidi.models.configs import MusicVaeConfig
+from brainmidi.models.configs import MAGENTA, MusicVaeConfig
 from brainmidi.models.download import Progress, cache_folder, is_url
-from brainmidi.models.magenta import configuration, convert
+from brainmidi.models.magenta import Weights, convert
 from brainmidi.models.magenta_read import Found, forget, read
+from brainmidi.models.magenta_transformer import TRANSFORMERS, convert_transformer, resembling_transformers
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,8 @@ def import_checkpoint(
     ModelError
         If the weights cannot be read or do not fit, or the checkpoint cannot be written.
     """
-    sizes = configuration(config)
+    if config not in MAGENTA and config not in TRANSFORMERS:
+        raise ConfigError(f"configuration {config!r} is unknown; choose from {', '.join((*MAGENTA, *TRANSFORMERS))}")
     if out is None:
         out = imported_root() / f"magenta_{config}"
     elif not out.absolute().parent.is_dir():
@@ -82,16 +83,12 @@ def import_checkpoint(
     cache = download_cache() if cache is None else cache
     found = read(source, cache, progress)
     try:
-        weights = convert(config, found.weights)
+        described, weights = _converted(config, found.weights)
     except ModelError as error:
         kept = f"; the download is kept in {cache_folder(source, cache)} for another --config" if is_url(source) else ""
         raise ModelError(f"{error}{kept}") from None
     n_weights = sum(value.size for value in weights.values())
-    origin = {"place": found.place, "format": found.kind, "sha256": found.sha256}
-    described: dict[str, Any] = {"kind": "musicvae", "name": config}
-    if part := part_of(sizes):
-        described["part"] = part
-    described |= {**sizes.to_json(), "source": origin}
+    described["source"] = {"place": found.place, "format": found.kind, "sha256": found.sha256}
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".import-", dir=out.parent) as beside:
@@ -103,6 +100,18 @@ def import_checkpoint(
         raise ModelError(f"{out} cannot be written ({error.strerror or error}); make room or choose --out") from None
     forget(source, cache)
     return Imported(out, n_weights)
+
+
+def _converted(config: str, weights: Weights) -> tuple[dict[str, object], Weights]:
+    """Return what ``config.json`` says of a configuration, and Magenta's weights as ours."""
+    if config in TRANSFORMERS:
+        transformer, ours = convert_transformer(config, weights)
+        return {"kind": "transformer", "name": config, **transformer.to_json()}, ours
+    if fits := resembling_transformers(weights):
+        raise ModelError(f"these are not the weights of {config}; they are those of {fits[0]}: give that as --config")
+    ours, part = convert(config, weights), part_of(MAGENTA[config])
+    described = {"kind": "musicvae", "name": config} | ({"part": part} if part else {})
+    return {**described, **MAGENTA[config].to_json()}, ours
 
 
 def part_of(sizes: MusicVaeConfig) -> str:
@@ -118,8 +127,9 @@ def _card(config: str, found: Found, n_weights: int, half: bool) -> str:
     """Return the model card of an imported checkpoint."""
     digests = "\n".join(f"| {name} | {digest} |" for name, digest in found.sha256.items())
     precision = "half" if half else "full (as read)"
+    model = "Music Transformer" if config in TRANSFORMERS else "MusicVAE"
     return (
-        f"# MusicVAE {config}, imported\n\n"
+        f"# {model} {config}, imported\n\n"
         f"Weights of Magenta's configuration `{config}`, read from `{found.place}` ({found.kind}) and turned into this "
         f"program's layout: {n_weights:,} numbers in {precision} precision. They were not trained here; the licence of "
         "what they were read from holds for them.\n\n"

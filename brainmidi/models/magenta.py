@@ -8,7 +8,7 @@ magenta.js keeps the names and the layout of the Python package.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,8 +20,8 @@ from brainmidi.models.configs import MAGENTA, MusicVaeConfig
 
 Weights = dict[str, NDArray[np.float32]]
 
-#: What an optimizer keeps beside a model's variables.
-_SLOTS = re.compile(r"(^|/)(Adam(_\d+)?|beta[12]_power(_\d+)?|global_step)$")
+#: What an optimizer, and Tensor2Tensor's training loop, keep beside a model's variables.
+_SLOTS = re.compile(r"(^|/)(Adam(_\d+)?|beta[12]_power(_\d+)?|global_step)$|^(training|losses_avg)/")
 _CELL = "lstm_cell"
 _SHOWN = 8
 
@@ -164,7 +164,23 @@ def convert(name: str, weights: Mapping[str, NDArray[np.float32]]) -> Weights:
         If anything is missing, left over, of another shape or not finite; and which configuration fits, if one does.
     """
     config = configuration(name)
-    needed = variables(config)
+    check_variables(name, weights, variables(config), resembling)
+    return {key: value for layer in layers(config) for key, value in layer.convert(weights).items()}
+
+
+def check_variables(
+    name: str,
+    weights: Mapping[str, NDArray[np.float32]],
+    needed: Mapping[str, tuple[int, ...]],
+    resembling: Callable[[Mapping[str, NDArray[np.float32]]], list[str]],
+) -> None:
+    """Compare weights with the names and shapes of a configuration; `resembling` returns those that they do fit.
+
+    Raises
+    ------
+    ModelError
+        If anything is missing, left over, of another shape or not finite; and which configuration fits, if one does.
+    """
     faults = [
         _fault("missing", sorted(needed.keys() - weights.keys())),
         _fault("left over", sorted(weights.keys() - needed.keys())),
@@ -184,7 +200,6 @@ def convert(name: str, weights: Mapping[str, NDArray[np.float32]]) -> Weights:
     wrong = [key for key in needed if not np.isfinite(weights[key]).all()]
     if wrong:
         raise ModelError(f"weights are not finite: {', '.join(wrong[:_SHOWN])}; fetch or copy the checkpoint again")
-    return {key: value for layer in layers(config) for key, value in layer.convert(weights).items()}
 
 
 def _fault(what: str, names: list[str]) -> str:

@@ -155,6 +155,8 @@ def of_magenta(variables: dict[str, np.ndarray], n_layers: int, n_heads: int, wi
         at, scope = f"layer_{n}/", f"body/decoder/layer_{n}/"
         attention = scope + "self_attention/multihead_attention/"
         relative = w.get(attention + "dot_product_self_attention_relative_v2/key_relative_embeddings")
+        if relative is not None and relative.ndim == 2:  # The heads share it.
+            relative = np.array([relative] * n_heads)
         layers.append(
             Layer(
                 norm(at + "self_attention/"),
