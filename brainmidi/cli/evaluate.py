@@ -52,11 +52,19 @@ def transformer(
     checkpoint: Checkpoint = "music-transformer_chorales",
     collections: Collections = ["bach"],  # noqa: B006 (typer copies it)
     cache: Cache = Path("cache"),
+    control: Annotated[
+        bool, typer.Option("--control", help="Of a model of bars, measure too whether it follows its controls.")
+    ] = False,
 ) -> None:
     """Measure how well a Music Transformer foresees music that it has never seen, beside floors."""
     from brainmidi.evaluate import transformer as figures
 
     _print(figures.evaluate(_known(checkpoint), cache=cache, collections=tuple(collections)))
+    if control:
+        from brainmidi.evaluate import control as levels
+
+        lines = levels.shown(levels.evaluate(checkpoint, progress=lambda line: typer.echo(line, err=True)))
+        typer.echo("control\n" + "\n".join(f"  {what:<46} {value}" for what, value in lines))
 
 
 @evaluate_app.command("demo-profile")

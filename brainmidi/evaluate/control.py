@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ from brainmidi.codec.barstrial import n_decoded
 from brainmidi.codec.performance import metrical_velocity
 from brainmidi.drivers.continuation import BarRequest, Continuation, Controls, ControlSteering
 from brainmidi.drivers.timedmodel import StepModel
+from brainmidi.errors import ModelError
 from brainmidi.evaluate.statistics import spearman
+from brainmidi.models.checkpoint import find_checkpoint, read_config
 from brainmidi.models.sampling import most_onsets
 from brainmidi.types import Note
 
@@ -74,6 +77,23 @@ class Run:
     strong: int
     onsets: float
     broken: int
+
+
+def evaluate(checkpoint: str | Path, *, progress: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+    """Return :func:`control` of a checkpoint.
+
+    Raises
+    ------
+    ModelError
+        If it is none of bars.
+    """
+    folder = find_checkpoint(checkpoint)
+    codec = read_config(folder, "transformer").get("codec", "performance")
+    if codec != "bars":
+        raise ModelError(f"checkpoint {folder.name} writes {codec}, controls are measured of bars; name one of bars")
+    from brainmidi.models.stepper import TransformerStepper
+
+    return control(TransformerStepper(folder), progress=progress)
 
 
 def play(model: StepModel, controls: Controls, seed: int) -> Run:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from brainmidi.codec import bars
 from brainmidi.drivers.continuation import Controls
+from brainmidi.errors import ModelError
 from brainmidi.evaluate import control
+from brainmidi.models.checkpoint import save_weights
+from brainmidi.models.transformer_config import TransformerConfig, weight_shapes
 from tests.drivers.bar_models import DreamingModel, TabledModel
 
 
@@ -50,6 +54,20 @@ def test_one_run_is_counted_as_it_was_played(monkeypatch) -> None:
     monkeypatch.setattr(control, "ControlSteering", lambda follow, *rest: seen(lambda beat: still, *rest))
     broken = control.play(DreamingModel(1), replace(still, low=61, high=70), 1)
     assert broken.broken > 0
+
+
+def test_a_checkpoint_is_measured_if_it_is_one_of_bars(tmp_path: Path, monkeypatch) -> None:
+    config = TransformerConfig(n_classes=bars.N_CLASSES, n_layers=1, size=8, n_heads=2, inner_size=8, window=16)
+    weights = {name: np.ones(shape, dtype=np.float32) for name, shape in weight_shapes(config).items()}
+    described = {"kind": "transformer", "name": "tiny", **config.to_json()}
+    save_weights(tmp_path, described | {"codec": "bars"}, weights)
+    seen = []
+    monkeypatch.setattr(control, "control", lambda model, **others: seen.append(model.config) or {"broken": 0})
+    assert control.evaluate(tmp_path) == {"broken": 0}
+    assert seen == [config]
+    save_weights(tmp_path, described, weights)
+    with pytest.raises(ModelError, match="writes performance"):
+        control.evaluate(tmp_path)
 
 
 def test_a_temperature_without_effect_is_not_held() -> None:
