@@ -71,6 +71,21 @@ def run(command: list[str]) -> dict[str, float]:
     return {name: float(value) for name, value in json.loads(lines[-1][6:]).items()}
 
 
+def refuse_others(config_name: str) -> None:
+    """End with one line for a configuration whose phrases are not one class a step from the latent alone."""
+    from brainmidi.models.configs import CONFIGS
+
+    able = [
+        name
+        for name, config in CONFIGS.items()
+        if config.events == "categorical"
+        and len(config.outputs) == 1
+        and not (config.control_depth or config.decoder_levels)
+    ]
+    if config_name not in able:
+        sys.exit(f"configuration {config_name!r} is not measured here; choose one of {', '.join(able)}")
+
+
 def floor_s(config_name: str, batch: int) -> tuple[float, float]:
     """Return the seconds of a phrase's matrix products, each measured by itself, and their millions of multiplications.
 
@@ -137,6 +152,8 @@ def main() -> None:
         return
     if not given.magenta_python:
         parser.error("--magenta-python is needed: the Python of an environment with magenta 2.1.4")
+    for name in given.config or DEFAULT:
+        refuse_others(name)
     results = [compare(name, given.magenta_python, given.repeats, given.rounds) for name in given.config or DEFAULT]
     for row in results:
         print(row["config"])
