@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from brainmidi.codec.bars import Score, ScoreBar
 from brainmidi.drivers.continuation import BarInTime, BarRequest, Continuation, Controls, ControlSteering, Deadline
 from brainmidi.errors import CodecError, ModelError, MusicError
 from brainmidi.midi.clock import VirtualClock
+from brainmidi.models.checkpoint import save_weights
+from brainmidi.models.stepper import TransformerStepper
+from brainmidi.models.transformer_config import TransformerConfig, weight_shapes
 from brainmidi.types import Note
 from tests.drivers.bar_models import DreamingModel, LostModel, OrderlyModel, TabledModel
 
@@ -327,3 +331,23 @@ def test_notes_come_while_the_bar_is_written() -> None:
 def test_what_cannot_be_asked_for_is_refused_in_a_line(wrong, error) -> None:
     with pytest.raises(error):
         wrong()
+
+
+def test_the_transformer_itself_may_be_gone_back_to_and_told_what_it_wrote(tmp_path: Path) -> None:
+    config = TransformerConfig(n_classes=bars.N_CLASSES, n_layers=2, size=16, n_heads=2, inner_size=16, window=24)
+    rng = np.random.default_rng(3)
+    weights = {name: rng.normal(scale=0.4, size=shape) for name, shape in weight_shapes(config).items()}
+    save_weights(tmp_path, {"kind": "transformer", "name": "tiny", **config.to_json()}, weights)
+    model, now = TransformerStepper(tmp_path), Controls(density=1.0, temperature=2.0)
+    memories, played = [Continuation(model).initial()], []
+    for seed in range(6):
+        bar = bar_of(model, request(), now, memory=memories[-1], seed=seed)
+        played.append(list(bar))
+        memories.append(bar.memory)
+    assert sum(len(notes) for notes in played) > 6
+    for seed in (3, 0, 5):
+        assert list(bar_of(model, request(), now, memory=memories[seed], seed=seed)) == played[seed]
+    # Answers that were thrown away left nothing behind: told the same bars at once, it expects the same.
+    tokens = bars.encode(memories[-1].grammar.score())
+    expected, _ = model.prefill(tokens, model.initial())
+    assert memories[-1].logits == pytest.approx(expected[-1], abs=1e-4)
