@@ -1,8 +1,9 @@
 """A Music Transformer for playing: one event at a time, on numpy, without Keras and without TensorFlow.
 
 A step multiplies vectors by matrices, for which numpy calls BLAS: there is nothing to trace, to compile or to dispatch.
-(benchmarks/transformer.py has the figures; XLA's step for the same model took three times as long, and seconds to
-compile.) What a layer's normalisation multiplies and adds is folded into the matrix after it, once, at loading.
+(The same step as a TensorFlow function compiled by XLA, its keys written in place, took three times as long on the
+shipped model, and many seconds to compile; benchmarks/transformer.py times this one.) What a layer's normalisation
+multiplies and adds is folded into the matrix after it, once, at loading.
 
 Keys and values stand on a *tape*, in the order of the events, with room beyond the window: a step writes one place of
 it and reads the window as one slice. When the tape is full its last window is copied to a new one. A cache is a value,
