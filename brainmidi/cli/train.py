@@ -38,6 +38,11 @@ Minutes = Annotated[float, typer.Option(metavar="MINUTES", min=0.01, help="Train
 Seed = Annotated[
     int, typer.Option(metavar="N", min=0, max=2**32 - 1, help="Of the weights and of the order of the data.")
 ]
+Patience = Annotated[
+    int,
+    typer.Option(metavar="EPOCHS", min=0, help="Stop after so many epochs without a lower validation loss; 0: never."),
+]
+Devices = Annotated[int, typer.Option(metavar="N", min=1, help="Devices that share every batch; needs JAX.")]
 Collections = Annotated[
     list[str],
     typer.Option(
@@ -69,14 +74,9 @@ def musicvae(
     ] = None,
     collections: Collections = [],  # noqa: B006 (typer copies it)
     minutes: Minutes = 90.0,
-    patience: Annotated[
-        int,
-        typer.Option(
-            metavar="EPOCHS", min=0, help="Stop after so many epochs without a lower validation loss; 0: never."
-        ),
-    ] = 0,
+    patience: Patience = 0,
     seed: Seed = 1,
-    devices: Annotated[int, typer.Option(metavar="N", min=1, help="Devices that share every batch; needs JAX.")] = 1,
+    devices: Devices = 1,
     cache: Cache = _CACHE,
     work: Work = None,
 ) -> None:
@@ -86,7 +86,7 @@ def musicvae(
 
     # What can be refused at once is refused before the data is read, which may take minutes.
     trained = {"kind": "musicvae", "name": config, "part": part_of(config, part)}
-    work = _check(minutes, out, cache, work, trained)
+    work = check_folders(minutes, out, cache, work, trained)
     if data is not None and collections:
         raise ConfigError(f"--data {data} and --collection {collections[0]} exclude each other; give one of them")
     if devices > 1:
@@ -120,18 +120,27 @@ def musicvae(
 
 @train_app.command("finish")
 def finish(
-    folder: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A folder that `train musicvae` wrote.")],
+    folder: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A folder that `train` wrote.")],
     data: Annotated[Path | None, typer.Option(metavar="FOLDER", help="As it was trained with.")] = None,
     collections: Collections = [],  # noqa: B006 (typer copies it)
     cache: Cache = _CACHE,
 ) -> None:
     """Choose anchors, learn attribute vectors, measure, and write the card; a training ends with it."""
+    from brainmidi.models.checkpoint import find_checkpoint, read_config
+
+    folder = find_checkpoint(folder)
+    if read_config(folder)["kind"] == "transformer":
+        from brainmidi.evaluate.transformer import shown as lines_of
+        from brainmidi.training import transformercard
+
+        found = transformercard.finish(folder, cache=cache, collections=tuple(collections), data=data)
+        typer.echo("\n".join(lines_of(found)))
+        return
     from brainmidi.evaluate.musicvae import shown
     from brainmidi.models import compiled  # noqa: F401 (before Keras, which it keeps quiet)
-    from brainmidi.models.checkpoint import find_checkpoint
     from brainmidi.training import finish as recipe
 
-    report = recipe.finish(find_checkpoint(folder), cache=cache, collections=tuple(collections), data=data)
+    report = recipe.finish(folder, cache=cache, collections=tuple(collections), data=data)
     for section, lines in shown(report.figures):
         typer.echo(f"{section}\n" + "\n".join(f"  {what:<34} {value}" for what, value in lines))
 
@@ -139,21 +148,49 @@ def finish(
 @train_app.command("transformer")
 def transformer(
     out: Out,
+    codec: Annotated[
+        str, typer.Option(metavar="NAME", help="bars, to play in time with the band, or performance.")
+    ] = "bars",
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="MIDI files with a melody and an accompaniment, in place of the corpus."),
+    ] = None,
+    collections: Collections = [],  # noqa: B006 (typer copies it)
     minutes: Minutes = 90.0,
+    patience: Patience = 0,
     seed: Seed = 1,
-    collections: Collections = ["bach"],  # noqa: B006 (typer copies it)
+    devices: Devices = 1,
     cache: Cache = _CACHE,
     work: Work = None,
 ) -> None:
-    """Train a Music Transformer over performance tokens."""
-    from brainmidi.training.devices import need_back_end
+    """Train a Music Transformer on scores."""
+    from brainmidi.training.devices import need_back_end, need_devices
 
-    work = _check(minutes, out, cache, work, {"kind": "transformer"})
+    work = check_folders(minutes, out, cache, work, {"kind": "transformer"})
+    if data is not None and collections:
+        raise ConfigError(f"--data {data} and --collection {collections[0]} exclude each other; give one of them")
+    if devices > 1:
+        need_devices(devices)
     need_back_end()
     from brainmidi.training import transformer as recipe
 
-    out = out.resolve()  # Its name is the checkpoint's.
-    _print(recipe.train(out, cache=cache, work=work, minutes=minutes, seed=seed, collections=tuple(collections)))
+    with progress_bar() as progress:
+        source = recipe.load(
+            codec, cache=cache, seed=seed, collections=tuple(collections), data=data, progress=progress
+        )
+    figures = recipe.train(
+        out.resolve(),  # Its name is the checkpoint's.
+        source,
+        work=work,
+        minutes=minutes,
+        seed=seed,
+        patience=patience,
+        n_devices=devices,
+    )
+    _print(figures)
+    given = [word for key in collections for word in ("--collection", key)]
+    given += ["--data", str(data)] if data is not None else []
+    raise typer.Exit(_finish(out, "--cache", str(cache), *given))
 
 
 @contextmanager
@@ -194,7 +231,7 @@ def _finish(*arguments: object) -> int:
     return subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow"}, check=False).returncode
 
 
-def _check(minutes: float, out: Path, cache: Path, work: Path | None, trained: Mapping[str, str]) -> Path:
+def check_folders(minutes: float, out: Path, cache: Path, work: Path | None, trained: Mapping[str, str]) -> Path:
     """Refuse what would otherwise fail when the training is done; return the folder of its state."""
     if not math.isfinite(minutes):
         raise ConfigError(f"--minutes {minutes} is not allowed, it must be 0.01 or more and finite; 90 suits two cores")

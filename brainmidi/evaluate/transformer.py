@@ -12,10 +12,14 @@ from keras import ops
 from numpy.typing import NDArray
 
 from brainmidi.codec import melody, performance
-from brainmidi.models.checkpoint import find_checkpoint, put_weights, read_sizes, read_weights
+from brainmidi.evaluate import scores
+from brainmidi.evaluate.scores import Figures
+from brainmidi.models.checkpoint import find_checkpoint, put_weights, read_config, read_sizes, read_weights
 from brainmidi.models.transformer import MusicTransformer, TransformerConfig
+from brainmidi.training.cards import rounded
 from brainmidi.training.corpora import load_pieces
 from brainmidi.training.performances import held_out, performances
+from brainmidi.training.scorerows import USUAL
 
 BATCH, LIKELIHOOD_BATCH = 8, 128
 
@@ -27,8 +31,43 @@ def load_model(folder: Path) -> MusicTransformer:
     return model
 
 
-def evaluate(checkpoint: str | Path, *, cache: Path, collections: tuple[str, ...]) -> dict[str, Any]:
+def evaluate(
+    checkpoint: str | Path, *, cache: Path, collections: tuple[str, ...] = (), data: Path | None = None
+) -> Figures:
     """Measure a checkpoint on the test split, which is by piece.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        Name of a shipped checkpoint, or a folder.
+    cache, collections, data
+        As it was trained with; the usual collections of its codec if none are given.
+
+    Returns
+    -------
+    dict
+        Figures by section. Of a model of bars see :func:`brainmidi.evaluate.scores.evaluate`; of one of performance
+        events those of :func:`foreseen`.
+    """
+    folder = find_checkpoint(checkpoint)
+    codec = str(read_config(folder, "transformer").get("codec", "performance"))
+    chosen = collections or USUAL.get(codec, ())
+    if codec == "bars":
+        return scores.evaluate(folder, cache=cache, collections=chosen, data=data)
+    return {"continuation": foreseen(folder, cache=cache, collections=chosen)}
+
+
+def shown(figures: Figures) -> list[str]:
+    """Return the figures as lines for people."""
+    return [
+        line
+        for section, rows in figures.items()
+        for line in (section, *(f"  {name.replace('_', ' '):<42} {rounded(value)}" for name, value in rows.items()))
+    ]
+
+
+def foreseen(folder: Path, *, cache: Path, collections: tuple[str, ...]) -> dict[str, Any]:
+    """Measure how well a model of performance events foresees test pieces.
 
     Returns
     -------
@@ -37,7 +76,7 @@ def evaluate(checkpoint: str | Path, *, cache: Path, collections: tuple[str, ...
         floors of an event-frequency table (``floor_unigram``) and of one that knows the event before
         (``floor_bigram``), both counted on the training split with add-one smoothing.
     """
-    model = load_model(find_checkpoint(checkpoint))
+    model = load_model(folder)
     pieces = load_pieces(collections, cache)
     train = [p.tokens for piece in pieces if piece.split == "train" for p in performances(piece)]
     test = [p for piece in pieces if piece.split == "test" for p in performances(piece)]

@@ -84,3 +84,23 @@ def shared_by(n_devices: int, batch_size: int) -> Iterator[None]:
 
     with keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False).scope():
         yield
+
+
+@contextmanager
+def mixed_precision() -> Iterator[None]:
+    """Have models that are made inside of this compute in bfloat16 where the hardware is made for it: on GPU and TPU.
+
+    Weights, and what is saved of them, stay float32. On a CPU nothing changes: there bfloat16 is emulated and slow.
+    """
+    import keras
+
+    devices: list[str] = keras.distribution.list_devices()
+    if all(name.startswith("cpu") for name in devices):
+        yield
+        return
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -78,12 +78,8 @@ def read_folder(data: Path, cache: Path, progress: Callable[[int, int], None] | 
     ConfigError
         If there is no such folder, no MIDI file in it, or none that can be used.
     """
-    if not data.is_dir():
-        raise ConfigError(f"{data} is no folder; give one with .mid files")
-    paths = sorted(p for p in data.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not paths:
-        raise ConfigError(f"0 MIDI files are under {data}, 1 is needed; give a folder with .mid or .midi files")
-    path = cache / f"folder-v{CACHE_VERSION}-{_digest(data, paths)}.jsonl.gz"
+    paths = _files(data)
+    path = cache / f"folder-v{CACHE_VERSION}-{digest(data)}.jsonl.gz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
@@ -133,15 +129,30 @@ def _drum_examples(rows: list[tuple[str, NDArray[np.float32]]]) -> DrumExamples:
     )
 
 
-def _digest(data: Path, paths: list[Path]) -> str:
-    """Return a name for the contents: of every file, and of the annotation beside it, path and bytes count."""
+def digest(data: Path) -> str:
+    """Return a name for a folder's contents: of every MIDI file, and of the annotation beside it, path and bytes count.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such folder, or no MIDI file in it.
+    """
     total = hashlib.sha256()
-    for path in paths:
+    for path in _files(data):
         for part in (path, path.with_name(ANNOTATION)):
             if part.is_file():
                 content = hashlib.sha256(part.read_bytes()).hexdigest()
                 total.update(f"{part.relative_to(data).as_posix()}\n{content}\n".encode())
     return total.hexdigest()[:12]
+
+
+def _files(data: Path) -> list[Path]:
+    if not data.is_dir():
+        raise ConfigError(f"{data} is no folder; give one with .mid files")
+    paths = sorted(p for p in data.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not paths:
+        raise ConfigError(f"0 MIDI files are under {data}, 1 is needed; give a folder with .mid or .midi files")
+    return paths
 
 
 def _read_files(data: Path, paths: list[Path]) -> Iterator[dict[str, Any]]:

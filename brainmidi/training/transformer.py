@@ -1,12 +1,15 @@
-"""Train the Music Transformer on Bach's chorales, written as performance events.
+"""Train a Music Transformer: on scores in bars, chords and parts, or on chorales written as performance events.
 
-The recipe: windows that begin at a bar line, all twelve keys, two speeds, a small change of loudness, split by piece,
-Adam with weight averaging and a cosine schedule.
+The recipe: windows that begin at a bar line, varied anew each time, split by piece, AdamW with weight averaging and a
+cosine schedule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,61 +17,219 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from brainmidi.codec import performance
-from brainmidi.evaluate.transformer import evaluate
+from brainmidi.codec import bars, performance
+from brainmidi.errors import ConfigError
 from brainmidi.models.transformer import MusicTransformer, TransformerConfig
-from brainmidi.training import fit
-from brainmidi.training.cards import Card, licences, rounded, write_card
-from brainmidi.training.corpora import load_pieces, need_pieces
+from brainmidi.training import fit, scorerows
+from brainmidi.training.cards import TRAINING_FILE
+from brainmidi.training.corpora import Piece, load_pieces, need_pieces
+from brainmidi.training.devices import mixed_precision, shared_by
 from brainmidi.training.performances import MIN_PARTS, Performance, held_out, performances, transposed, window
+from brainmidi.training.scorerows import USUAL, Progress, Row
 
+SIZES: dict[str, TransformerConfig] = {
+    "bars": TransformerConfig(n_classes=bars.N_CLASSES, size=192, inner_size=768),
+    "performance": TransformerConfig(),
+}
 PEAK_RATE = 1e-3
-BATCH_SIZE = 8
+#: Of an hour on one core, steps are few: smaller batches make more of them.
+BATCH_SIZES = {"bars": 4, "performance": 8}
 BATCHES_PER_EPOCH = 150
+#: Most held-out windows that are looked at after each epoch.
+VALIDATION = 64
+#: Of windows of scores: share of tunes where there is other music, of pieces played at another speed, in C, of "any"
+#: style, and with parts left out.
+TUNES, OTHER_SPEED, IN_C, ANY_STYLE, PART_OUT = 0.1, 0.2, 0.4, 0.2, 0.4
+#: What may be left out of a score of three parts, as indices of the parts: one of them, or all but the melody.
+LEFT_OUT = ((0,), (1,), (2,), (1, 2))
 
 
 class Windows(fit.SeededBatches):
-    """Random windows of random pieces."""
+    """Random windows of random pieces: inputs, and targets one later."""
 
-    def __init__(self, pieces: list[Performance], length: int, seed: int) -> None:
+    def __init__(self, weights: NDArray[np.float64], batch_size: int, seed: int) -> None:
         super().__init__(seed)
-        self.pieces, self.length = pieces, length
-        weights = np.array([len(piece.tokens) for piece in pieces], dtype=np.float64)
-        self.share = weights / weights.sum()
+        self.batch_size, self.share = batch_size, weights / weights.sum()
 
     def __len__(self) -> int:
         return BATCHES_PER_EPOCH
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         rng = np.random.default_rng((self.seed, self.epoch, index))
-        rows = np.stack([self._draw(rng) for _ in range(BATCH_SIZE)])
+        pieces = rng.choice(len(self.share), self.batch_size, p=self.share)
+        rows = np.stack([self.draw(rng, int(piece)) for piece in pieces])
         return rows[:, :-1], rows[:, 1:]
 
-    def _draw(self, rng: np.random.Generator) -> NDArray[np.int32]:
-        piece = self.pieces[rng.choice(len(self.pieces), p=self.share)]
-        tokens = transposed(piece.tokens, int(rng.integers(piece.low, piece.high + 1)), int(rng.integers(-4, 5)))
-        # Windows of a piece's last bars alone would be mostly padding.
-        last = max(len(tokens) - self.length // 2, 1)
-        starts = piece.bar_indices[piece.bar_indices < last]
-        return window(tokens, int(rng.choice(starts)), self.length + 1)
+    def draw(self, rng: np.random.Generator, piece: int) -> NDArray[np.int32]:
+        """Return a window of a piece."""
+        raise NotImplementedError
 
 
-def train(
-    out: Path,
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a training of one codec learns from.
+
+    Parameters
+    ----------
+    codec : str
+    config : TransformerConfig
+        Sizes of the model.
+    batches : Windows
+        Of training windows.
+    validation : ndarray of int32, shape (n_windows, length + 1)
+    data : tuple of arrays
+        All that is learned from, to know a run by.
+    facts : dict
+        Counts, for the model card.
+    options : str
+        Of the command line, that said which data.
+    """
+
+    codec: str
+    config: TransformerConfig
+    batches: Windows
+    validation: NDArray[np.int32]
+    data: tuple[NDArray[Any], ...]
+    facts: dict[str, Any]
+    options: str = ""
+
+
+class ScoreWindows(Windows):
+    """Windows of scores, of all parts or some, in a key near C."""
+
+    def __init__(self, rows: Sequence[Row], length: int, batch_size: int, seed: int) -> None:
+        super().__init__(_weights(rows), batch_size, seed)
+        self.rows, self.length = rows, length
+        self.starts = [_starts(row.bar_indices, len(row.tokens), length) for row in rows]
+        self.n_parts = [len(np.unique(scorerows.part_of(row.tokens))) - 1 for row in rows]  # -1 is no part
+
+    def draw(self, rng: np.random.Generator, piece: int) -> NDArray[np.int32]:
+        """Return a window that begins at a bar line."""
+        tokens = self.rows[piece].tokens
+        style = bars.style_token("any") if rng.random() < ANY_STYLE else None
+        semitones = 0
+        if rng.random() >= IN_C:
+            semitones = int(rng.integers(-scorerows.MOST_SEMITONES, scorerows.MOST_SEMITONES + 1))
+        without: tuple[int, ...] = ()
+        if self.n_parts[piece] == len(bars.PARTS) and rng.random() < PART_OUT:
+            without = LEFT_OUT[int(rng.integers(len(LEFT_OUT)))]
+        start = int(rng.choice(self.starts[piece]))
+        return scorerows.transposed(
+            scorerows.excerpt(tokens, start, self.length + 1, style=style, without=without), semitones
+        )
+
+
+class PerformanceWindows(Windows):
+    """Windows of performance events, in all keys, louder or softer."""
+
+    def __init__(self, pieces: Sequence[Performance], length: int, batch_size: int, seed: int) -> None:
+        super().__init__(np.array([len(piece.tokens) for piece in pieces], dtype=np.float64), batch_size, seed)
+        self.pieces, self.length = pieces, length
+        self.starts = [_starts(piece.bar_indices, len(piece.tokens), length) for piece in pieces]
+
+    def draw(self, rng: np.random.Generator, piece: int) -> NDArray[np.int32]:
+        """Return a window that begins at a bar line."""
+        chosen = self.pieces[piece]
+        semitones = int(rng.integers(chosen.low, chosen.high + 1))
+        tokens = transposed(chosen.tokens, semitones, int(rng.integers(-4, 5)))
+        return window(tokens, int(rng.choice(self.starts[piece])), self.length + 1)
+
+
+def _starts(bar_indices: NDArray[np.int64], n_tokens: int, length: int) -> NDArray[np.int64]:
+    """Return where windows may begin: those of a piece's last bars alone would be mostly padding."""
+    return bar_indices[bar_indices < max(n_tokens - length // 2, int(bar_indices[0]) + 1)]
+
+
+def _weights(rows: Sequence[Row]) -> NDArray[np.float64]:
+    """Return how often each piece is drawn: by its tokens, within the shares of tunes and of other speeds."""
+    weights = np.array([len(row.tokens) for row in rows], dtype=np.float64)
+    tunes = np.array([row.style == "tunes" for row in rows])
+    own = np.array([row.as_written for row in rows])
+    for kind in (tunes, ~tunes):
+        for speed, share in ((own, 1 - OTHER_SPEED), (~own, OTHER_SPEED)):
+            weights[kind & speed] *= share / max(weights[kind & speed].sum(), 1.0)
+    return np.where(tunes, TUNES, 1 - TUNES) * weights
+
+
+def load(
+    codec: str,
     *,
     cache: Path,
-    work: Path,
-    minutes: float,
     seed: int,
-    collections: tuple[str, ...] = ("bach",),
+    collections: tuple[str, ...] = (),
+    data: Path | None = None,
     config: TransformerConfig | None = None,
-) -> dict[str, Any]:
-    """Train and write the checkpoint to `out`; see :func:`brainmidi.training.fit.run`."""
-    config = config or TransformerConfig()
+    progress: Progress | None = None,
+) -> Source:
+    """Return what a training learns from.
+
+    Parameters
+    ----------
+    codec : str
+        ``"bars"``, for playing in time with the band, or ``"performance"``.
+    cache : Path
+        Where what was read is kept.
+    seed : int
+        Of the windows.
+    collections : tuple of str
+        Of the music21 corpus; those of :data:`.scorerows.USUAL` if empty.
+    data : Path, optional
+        A folder of MIDI files in their place.
+    config : TransformerConfig, optional
+        Sizes; those of :data:`SIZES` if not given.
+    progress : callable, optional
+        Called with what is read, how many of it, and of how many in all.
+
+    Raises
+    ------
+    ConfigError
+        If the codec is unknown, does not go with the data, or there is too little of it.
+    """
+    if codec not in SIZES:
+        raise ConfigError(f"codec {codec!r} is unknown; choose from {', '.join(SIZES)}")
+    config = config or SIZES[codec]
+    options = "".join(f" --collection {name}" for name in collections)
+    collections = collections or USUAL[codec]
+    if codec == "performance":
+        if data is not None:
+            raise ConfigError("the codec performance learns from --collection; give --codec bars for --data")
+        source = _performances(load_pieces(collections, cache), config, seed)
+        return replace(source, options=options)
+    found = scorerows.load(cache=cache, collections=collections, data=data, progress=progress)
+    learnt = found.split("train", as_written=False)
+    validation = scorerows.held_out(found.split("validation"), config.window)
+    facts = {"pieces_left_out": found.left_out}
+    facts |= {f"{name}_pieces": len({row.name for row in found.split(name)}) for name in scorerows.SPLITS}
+    facts |= {f"{name}_tokens": sum(len(row.tokens) for row in found.split(name)) for name in scorerows.SPLITS}
+    few = np.linspace(0, len(validation) - 1, min(VALIDATION, len(validation))).astype(np.intp)
+    return Source(
+        codec,
+        config,
+        ScoreWindows(learnt, config.window, BATCH_SIZES[codec], seed),
+        validation[few],
+        tuple(row.tokens for row in learnt),
+        facts,
+        options if data is None else f" --data {shlex.quote(data.resolve().name)}",
+    )
+
+
+def _performances(pieces: Sequence[Piece], config: TransformerConfig, seed: int) -> Source:
     splits: dict[str, list[Performance]] = {"train": [], "validation": [], "test": []}
-    for piece in load_pieces(collections, cache):
+    for piece in pieces:
         splits[piece.split].extend(performances(piece))
     need_pieces(splits, f"of {MIN_PARTS} parts or more in 4/4 or 3/4")
+    return Source(
+        "performance",
+        config,
+        PerformanceWindows(splits["train"], config.window, BATCH_SIZES["performance"], seed),
+        held_out(splits["validation"], config.window),
+        tuple(row for piece in splits["train"] for row in (piece.tokens, piece.bar_indices)),
+        {f"{name}_events": sum(len(piece.tokens) for piece in rows) for name, rows in splits.items()},
+    )
+
+
+def compiled(config: TransformerConfig, seed: int) -> MusicTransformer:
+    """Return a fresh model with loss and optimizer."""
     keras.utils.set_random_seed(seed)
     model = MusicTransformer(config)
     model.compile(
@@ -78,46 +239,55 @@ def train(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=performance.PAD),
         jit_compile=True,
     )
-    validation = held_out(splits["validation"], config.window)
-    training = fit.run(
-        model,
-        Windows(splits["train"], config.window, seed),
-        (validation[:, :-1], validation[:, 1:]),
-        config={"kind": "transformer", "name": out.name, **config.to_json()},
-        out=out,
-        work=work,
-        minutes=minutes,
-        peak_rate=PEAK_RATE,
-        batch_size=BATCH_SIZE,
-        data=tuple(row for piece in splits["train"] for row in (piece.tokens, piece.bar_indices)),
-    )
-    training |= {f"{name}_events": sum(len(piece.tokens) for piece in rows) for name, rows in splits.items()}
-    return finish(out, training, cache=cache, minutes=minutes, seed=seed, collections=collections)
+    return model
 
 
-def finish(
-    out: Path, training: Mapping[str, Any], *, cache: Path, minutes: float, seed: int, collections: tuple[str, ...]
+def train(
+    out: Path,
+    source: Source,
+    *,
+    work: Path,
+    minutes: float,
+    seed: int,
+    patience: int = 0,
+    n_devices: int = 1,
 ) -> dict[str, Any]:
-    """Measure a trained checkpoint and write its card."""
-    figures = evaluate(out, cache=cache, collections=collections)
-    card = Card(
-        title="Music Transformer, chorales",
-        what=(
-            "A Music Transformer over Magenta's 310 performance events, with learned relative positions (4 layers, "
-            "model size 192, 4 heads, a window of 512 events), 2.2 million weights in half precision. It plays the "
-            "second part: it is fed the melody and writes around it. Score time is 125 beats a minute, so that a "
-            "sixteenth is 12 shifts, and loudness carries the metre's accents."
-        ),
-        licences=licences(collections),
-        command=f"KERAS_BACKEND={training['backend']} brainmidi train transformer --out {out.name} "
-        f"--minutes {minutes:g} --seed {seed}" + "".join(f" --collection {name}" for name in collections),
-        training=training,
-        sections={"continuation": [(name.replace("_", " "), rounded(value)) for name, value in figures.items()]},
-        notes=(
-            "Made by `brainmidi evaluate transformer`. `nll` is in nats an event; the floors are what a table of event "
-            "frequencies and a table of pairs of events score on the same events. Chorales are alike: phrases of a "
-            "test chorale may stand, transposed, in a training chorale."
-        ),
+    """Train, write the checkpoint to `out`, and return what a model card says of the training.
+
+    Parameters
+    ----------
+    out, work, minutes, patience
+        See :func:`brainmidi.training.fit.run`.
+    source : Source
+        Of :func:`load`.
+    seed : int
+        Of the weights.
+    n_devices : int
+        See :func:`brainmidi.training.devices.shared_by`.
+    """
+    said = {} if source.codec == "performance" else {"codec": source.codec}
+    batch_size = source.batches.batch_size
+    with shared_by(n_devices, batch_size), mixed_precision():
+        training = fit.run(
+            compiled(source.config, seed),
+            source.batches,
+            (source.validation[:, :-1], source.validation[:, 1:]),
+            config={"kind": "transformer", "name": out.name, **said, **source.config.to_json()},
+            out=out,
+            work=work,
+            minutes=minutes,
+            peak_rate=PEAK_RATE,
+            batch_size=batch_size,
+            patience=patience,
+            data=source.data,
+        )
+    given = source.options
+    given += f" --patience {patience}" if patience else ""
+    given += f" --devices {n_devices}" if n_devices > 1 else ""
+    training |= source.facts
+    training["command"] = (
+        f"KERAS_BACKEND={training['backend']} brainmidi train transformer --codec {source.codec} --out {out.name} "
+        f"--minutes {minutes:g} --seed {seed}{given}"
     )
-    write_card(out, card)
-    return {**training, **figures}
+    (out / TRAINING_FILE).write_text(json.dumps(training, indent=2) + "\n")
+    return training

@@ -1,74 +1,162 @@
-"""What a training of the Music Transformer takes for the same run; nothing is trained here."""
+"""What a training of the Music Transformer draws, takes for the same run, and shares among devices."""
 
 from __future__ import annotations
 
+import csv
+import importlib.util
+import json
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tiny_transformer as script
 
+from brainmidi.codec import bars
+from brainmidi.errors import ConfigError
+from brainmidi.training import corpora, scorerows
 from brainmidi.training.corpora import Piece
+from brainmidi.training.scorerows import Row
+from brainmidi.training.state import digest
 
-pytestmark = pytest.mark.models
+needs_jax = pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None, reason="jax is not installed; pip install 'brainmidi[train]'"
+)
+TOLERANCE = 1e-4
 
 
-class Begun(Exception):
-    """Raised in place of training."""
-
-
-@pytest.fixture
-def data_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Return what a run of these pieces is known by: training and validation data as one list of arrays."""
+@pytest.fixture(scope="module")
+def recipe() -> Any:
     pytest.importorskip("tensorflow")
     from brainmidi.models import compiled  # noqa: F401 (chooses Keras' back end)
-    from brainmidi.models.transformer import TransformerConfig
-    from brainmidi.training import fit, transformer
+    from brainmidi.training import transformer
 
-    known: list[Any] = []
-
-    def begin(model: Any, train: Any, validation: Any, *, data: Any, **_: Any) -> None:
-        known[:] = [*data, *validation]
-        raise Begun
-
-    def run_of(pieces: list[Piece]) -> list[Any]:
-        monkeypatch.setattr(transformer, "load_pieces", lambda *_: pieces)
-        with pytest.raises(Begun):
-            transformer.train(
-                tmp_path / "out",
-                cache=tmp_path,
-                work=tmp_path,
-                minutes=1.0,
-                seed=1,
-                config=TransformerConfig(n_layers=1, size=8, n_heads=1, inner_size=8, window=16),
-            )
-        return list(known)
-
-    monkeypatch.setattr(fit, "run", begin)
-    return run_of
+    return transformer
 
 
-def pieces(highest: int) -> list[Piece]:
-    """Return a chorale for each split; the highest note of the training chorale's top voice is given."""
-    found: dict[str, Piece] = {}
-    n = 0
-    while len(found) < 3:
-        voices = [[(Fraction(at), Fraction(1), top) for at in range(16)] for top in (72, 67, 60, 48)]
-        starts = tuple(Fraction(4 * bar) for bar in range(4))
-        piece = Piece(f"bach/{n}", "4/4", 0, "major", starts, tuple(map(tuple, voices)))
-        if piece.split == "train":
-            voices[0][3] = (Fraction(3), Fraction(1), highest)
-            piece = Piece(piece.name, "4/4", 0, "major", starts, tuple(map(tuple, voices)))
-        found.setdefault(piece.split, piece)
-        n += 1
-    return list(found.values())
+def rows(seed: int, style: str = "bach") -> list[Row]:
+    """Return a score of three parts for each split."""
+    return [
+        Row(split, split, True, np.append(bars.style_token(style), row[1:]).astype(np.int32))
+        for split, row in zip(scorerows.SPLITS, script.scores(seed), strict=True)
+    ]
 
 
-def test_other_training_pieces_are_another_run_and_the_same_pieces_are_the_same(data_of: Any) -> None:
-    from brainmidi.training.state import digest
+@pytest.mark.models
+def test_windows_begin_at_bars_in_all_styles_keys_and_parts_and_decode(recipe: Any) -> None:
+    (row, *_) = rows(0)
+    windows = recipe.ScoreWindows([row], 64, 4, seed=1)
+    drawn = [tuple(window) for index in range(40) for window in windows[index][0]]
+    styles, parts, tonics = set(), set(), set()
+    for window in drawn:
+        score = bars.decode(window)
+        styles.add(score.style)
+        parts.add(tuple(sorted({note.part for bar in score.bars for note in bar.notes})))
+        tonics.add(score.bars[0].chords[0][1])
+    assert styles == {"any", "bach"}
+    assert tonics == {1 + root for root in (9, 10, 11, 0, 1, 2, 3)}
+    assert {("melody",), ("accompaniment", "bass"), ("accompaniment", "bass", "melody")} <= parts
+    inputs, targets = windows[0]
+    assert np.array_equal(inputs[:, 1:], targets[:, :-1])
+    assert np.array_equal(inputs, recipe.ScoreWindows([row], 64, 4, seed=1)[0][0])
+    windows.start_at(1)
+    assert not np.array_equal(inputs, windows[0][0])
 
-    first, again, other = (data_of(pieces(highest)) for highest in (74, 74, 76))
+
+@pytest.mark.models
+def test_tunes_are_a_tenth_of_what_is_drawn_however_many_there_are(recipe: Any) -> None:
+    (chorale, *_), (tune, *_) = rows(0), rows(1, "tunes")
+    share = recipe.ScoreWindows([chorale, *[tune] * 50], 64, 4, seed=1).share
+    assert share[0] == pytest.approx(1 - recipe.TUNES)
+    assert recipe.ScoreWindows([tune, tune], 64, 4, seed=1).share.tolist() == [0.5, 0.5]
+
+
+@pytest.mark.models
+def test_other_training_pieces_are_another_run_and_the_same_pieces_are_the_same(
+    recipe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def known(train: int) -> list[Any]:
+        (first, *_), (_, *held) = rows(train), rows(0)
+        found = scorerows.ScoreData((first, *held), 0, ())
+        monkeypatch.setattr(scorerows, "load", lambda **_: found)
+        source = recipe.load("bars", cache=tmp_path, seed=1)
+        return [*source.data, source.validation]
+
+    first, again, other = (known(seed) for seed in (0, 0, 5))
     assert digest(first) == digest(again)
     assert digest(first) != digest(other)
-    assert all(np.array_equal(a, b) for a, b in zip(first[-2:], other[-2:], strict=True))  # the same validation
+    assert np.array_equal(first[-1], other[-1])  # the same validation
+
+
+@pytest.mark.models
+def test_chorales_as_performance_events_are_drawn_as_before(
+    recipe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found: dict[str, Piece] = {}
+    starts = tuple(Fraction(4 * bar) for bar in range(4))
+    voices = tuple(tuple((Fraction(at), Fraction(1), top) for at in range(16)) for top in (72, 67, 60, 48))
+    for n in range(400):
+        found.setdefault(corpora.split_of(f"bach/{n}"), Piece(f"bach/{n}", "4/4", 0, "major", starts, voices))
+    monkeypatch.setattr(recipe, "load_pieces", lambda *_: list(found.values()))
+    source = recipe.load("performance", cache=tmp_path, seed=1)
+    inputs, targets = source.batches[0]
+    assert inputs.shape == targets.shape == (8, source.config.window)
+    assert source.config.n_classes == 310
+    assert source.facts["train_events"] > 0
+
+
+@pytest.mark.models
+def test_a_codec_that_is_unknown_or_has_no_folders_is_refused(recipe: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="codec 'notes' is unknown; choose from bars, performance"):
+        recipe.load("notes", cache=tmp_path, seed=1)
+    with pytest.raises(ConfigError, match="give --codec bars for --data"):
+        recipe.load("performance", cache=tmp_path, seed=1, data=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Return the folder of two runs, one on one device and one on two, and what a third says of its precision."""
+    folder = tmp_path_factory.mktemp("shared")
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+    }
+    command = [sys.executable, script.__file__, str(folder), "1", "2", "halves"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+@needs_jax
+@pytest.mark.models
+def test_two_devices_have_the_losses_of_one(shared: tuple[Path, str]) -> None:
+    def curve(n_devices: int) -> np.ndarray:
+        with (shared[0] / str(n_devices) / "work" / "log.csv").open(newline="") as lines:
+            return np.array([[float(row["loss"]), float(row["val_loss"])] for row in csv.DictReader(lines)])
+
+    one, two = curve(1), curve(2)
+    # It learns: otherwise any two runs of no consequence would agree.
+    assert one[0, 0] - one[-1, 0] > 100 * TOLERANCE
+    np.testing.assert_allclose(two, one, rtol=TOLERANCE)
+
+
+@needs_jax
+@pytest.mark.models
+def test_a_checkpoint_says_its_codec_and_its_training_the_command(shared: tuple[Path, str]) -> None:
+    config = json.loads((shared[0] / "1" / "out" / "config.json").read_text())
+    assert (config["kind"], config["codec"], config["n_classes"]) == ("transformer", "bars", bars.N_CLASSES)
+    made = json.loads((shared[0] / "2" / "out" / "training.json").read_text())
+    assert made["command"].startswith("KERAS_BACKEND=jax brainmidi train transformer --codec bars --out out")
+    assert made["command"].endswith("--devices 2")
+
+
+@needs_jax
+@pytest.mark.models
+def test_weights_stay_whole_where_a_gpu_computes_in_halves(shared: tuple[Path, str]) -> None:
+    assert shared[1].split() == ["bfloat16", "float32", "float32"]
