@@ -89,9 +89,8 @@ class BarInTime:
 
     def _write(self) -> Iterator[Note]:
         timed = self._timed
-        timed.catch_up()
-        timed.force(bars.bar_token(self._request.length))
-        timed.force(bars.chord_token(self._first_chord))
+        timed.say(bars.bar_token(self._request.length))
+        timed.say(bars.chord_token(self._first_chord))
         goes_on = True
         while goes_on:
             try:
@@ -135,16 +134,16 @@ class BarInTime:
                 return True
         if fixed is None:
             return False
-        timed.force(bars.position_token(fixed))
+        timed.say(bars.position_token(fixed))
         if fixed in self._changes:
-            timed.force(bars.chord_token(self._changes[fixed]))
+            timed.say(bars.chord_token(self._changes[fixed]))
         return True
 
     def _draw_step(self, steps: list[int], limit: int) -> int:
         """Return the step at which the model strikes next, `limit` where that is not before it."""
         now = max(self._timed.grammar.step, 0)
         settings, waits = self._steering.sampling(now), self._steering.waits(now)
-        logits, bias = _open(self._timed.logits, self._timed.grammar)
+        logits, bias = _open(self._timed.logits(), self._timed.grammar)
         later = logits[bars.POSITION + limit : bars.PART]
         logits[_NONE] = pool(np.concatenate([later, logits[: bars.CHORD]]), settings)
         bias[_NONE] = waits[limit]
@@ -166,7 +165,7 @@ class BarInTime:
             if part is None:
                 timed.mark()
                 free = self._free_parts(grammar.step, rest if given is None else rest[: rest.index(given)])
-                part = self._draw_part(timed.logits, grammar, free) if free and not timed.late else None
+                part = self._draw_part(timed.logits(), grammar, free) if free and not timed.late else None
             if part is not None:
                 yield from self._row(part)
             elif given is not None:
@@ -199,8 +198,7 @@ class BarInTime:
             raise _NothingFitsError
         while token is not None:
             timed.say(token)
-            # The note is whole with its length, whether or not there is time to let the model hear it.
-            timed.force(self._draw_length(step))
+            timed.say(self._draw_length(step))
             self._struck.add(step)
             timed.mark()
             yield timed.grammar.notes[-1]
@@ -215,7 +213,7 @@ class BarInTime:
         pull[max(ceiling - bars.MIN_PITCH, 0) :] = -np.inf
         if not np.isfinite(pull).any():
             return None
-        logits, bias = _open(timed.logits, timed.grammar)
+        logits, bias = _open(timed.logits(), timed.grammar)
         allowed = timed.grammar.allowed()
         bias[_PITCHES] = np.where(allowed[_PITCHES], pull, -np.inf)
         bias[_LOUDNESS] = np.where(allowed[_LOUDNESS], 0.0, -np.inf)
@@ -226,14 +224,14 @@ class BarInTime:
         if token >= bars.VELOCITY:
             timed.say(token)
             bias[_NONE], bias[_LOUDNESS], bias[_PITCHES] = -np.inf, -np.inf, pull
-            token = timed.draw(timed.logits, bias, settings)
+            token = timed.draw(timed.logits(), bias, settings)
         return None if token == _NONE else token
 
     def _draw_length(self, step: int) -> int:
         """Return how long the note lasts, the bar's end at most; it rather ends where new notes are welcome."""
         room = self._request.length - step
         settings = self._steering.sampling(step)
-        logits, bias = _open(self._timed.logits, self._timed.grammar)
+        logits, bias = _open(self._timed.logits(), self._timed.grammar)
         last = bars.duration_token(room)
         logits[last] = pool(logits[last : bars.VELOCITY], settings)  # what would sound longer ends with the bar
         for steps in range(1, room):
@@ -243,13 +241,13 @@ class BarInTime:
 
     def _force_row(self, part: str) -> None:
         timed = self._timed
-        timed.force(bars.part_token(part))
+        timed.say(bars.part_token(part))
         for note in self._given[timed.grammar.step, part]:
             loudness = bars.velocity_token(note.velocity)
             if timed.grammar.allowed()[loudness]:
-                timed.force(loudness)
-            timed.force(bars.pitch_token(note.pitch))
-            timed.force(bars.duration_token(int(note.length * 4)))
+                timed.say(loudness)
+            timed.say(bars.pitch_token(note.pitch))
+            timed.say(bars.duration_token(int(note.length * 4)))
 
     # -------------------------------------------------------------------------------------------------- what may be
 

@@ -55,7 +55,7 @@ class Report:
     Parameters
     ----------
     tokens : int
-        How often the model was asked.
+        How many the model heard, those among them that were thrown away.
     seconds : float
         From the request to now, by the deadline's clock.
     share : float

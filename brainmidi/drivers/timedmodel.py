@@ -12,8 +12,8 @@ from brainmidi.codec.bars import Grammar
 from brainmidi.models.sampling import Float32Array, Sampling, drawn, entropy, pooled, probabilities
 from brainmidi.types import Clock
 
-#: Tokens that a model which is always late still catches up with.
-MOST_PENDING = 512
+#: Tokens that a model which is always late still catches up with, and how many it hears before the time is looked at.
+MOST_PENDING, MOST_AT_ONCE = 512, 32
 
 
 class StepModel(Protocol):
@@ -67,12 +67,12 @@ class LateError(Exception):
 
 
 class TimedModel:
-    """Grammar and model side by side.
+    """Grammar and model side by side: what was said is heard, all at once, when the model is next asked.
 
     Parameters
     ----------
     model : StepModel
-        Never asked when its answer would come after the deadline, as its last answer took.
+        Never asked when, going by its last answer, the next would come after the deadline.
     memory : Memory
         To go on from.
     rng : numpy.random.Generator
@@ -86,20 +86,13 @@ class TimedModel:
     ) -> None:
         self._model, self._rng, self._deadline = model, rng, deadline
         self._begun_s = self._now_s()
-        self._step_s = 0.0
+        self._answer_s, self._answer_tokens = 0.0, 0
         self._cache, self._logits, self._pending = memory.cache, memory.logits, list(memory.pending)
         self.grammar = memory.grammar.copy()
         self.late = False
         self.tokens = 0
         self.entropies: list[float] = []
         self._marked = memory
-
-    @property
-    def logits(self) -> Float32Array:
-        """What the model expects after the last token; LateError where it has not heard it."""
-        if self._logits is None or self._pending or self.late:
-            raise LateError
-        return self._logits
 
     @property
     def memory(self) -> Memory:
@@ -119,28 +112,26 @@ class TimedModel:
         whole = self._deadline.at_s - self._begun_s
         return self.seconds / whole if whole > 0 else 1.0
 
-    def catch_up(self) -> None:
-        """Let the model hear what it has not heard yet, as far as there is time."""
-        while self._pending and self._in_time():
-            self._logits, self._cache = self._ask(self._pending.pop(0))
-
-    def force(self, token: int) -> None:
-        """Say a token that was not the model's; it hears it now or, where it is late, later."""
-        self.grammar.push(token)
-        if self._pending or not self._in_time():
-            self._pending.append(token)
-        else:
-            self._logits, self._cache = self._ask(token)
-
     def say(self, token: int) -> None:
-        """Say a token of the model's; LateError, and nothing is said, where there is no time to go on from it."""
-        self.take(token, self.look(token))
+        """Say a token; CodecError where the grammar does not allow it."""
+        self.grammar.push(token)
+        self._pending.append(token)
+
+    def logits(self) -> Float32Array:
+        """Return what the model expects after all that was said; LateError where there is no time to ask."""
+        while self._pending:
+            # How long an answer takes is known once there was one.
+            tokens = self._pending[: MOST_AT_ONCE if self._answer_tokens else 1]
+            self._logits, self._cache = self._ask(tokens)
+            del self._pending[: len(tokens)]
+        if self.late or self._logits is None:
+            raise LateError
+        return self._logits
 
     def look(self, token: int) -> tuple[Float32Array, Any]:
         """Return what the model would expect after `token`, and its cache; LateError where there is no time."""
-        if self._pending or not self._in_time():
-            raise LateError
-        return self._ask(token)
+        self.logits()
+        return self._ask([token])
 
     def take(self, token: int, seen: tuple[Float32Array, Any]) -> None:
         """Say a token that was looked at."""
@@ -163,18 +154,21 @@ class TimedModel:
         self._cache, self._logits, self._pending = kept.cache, kept.logits, list(kept.pending)
         self.grammar = kept.grammar.copy()
 
-    def _ask(self, token: int) -> tuple[Float32Array, Any]:
+    def _ask(self, tokens: list[int]) -> tuple[Float32Array, Any]:
         begun_s = self._now_s()
-        seen = self._model.step(token, self._cache)
-        self._step_s = self._now_s() - begun_s
-        self.tokens += 1
-        return seen
-
-    def _in_time(self) -> bool:
-        """Return whether an answer would come in time; once it would not, the rest of the bar is closed without."""
-        if self._deadline is not None and self._now_s() + self._step_s >= self._deadline.at_s:
+        expected_s = self._answer_s * max(1.0, len(tokens) / max(self._answer_tokens, 1))
+        if self._deadline is not None and begun_s + expected_s >= self._deadline.at_s:
             self.late = True
-        return not self.late
+        if self.late:
+            raise LateError
+        if len(tokens) == 1:
+            seen = self._model.step(tokens[0], self._cache)
+        else:
+            every, cache = self._model.prefill(np.array(tokens, dtype=np.int32), self._cache)
+            seen = every[-1], cache
+        self._answer_s, self._answer_tokens = self._now_s() - begun_s, len(tokens)
+        self.tokens += len(tokens)
+        return seen
 
     def _now_s(self) -> float:
         return 0.0 if self._deadline is None else self._deadline.clock.now_s()

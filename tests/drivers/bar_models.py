@@ -16,7 +16,7 @@ from brainmidi.models.sampling import Float32Array
 class DreamingModel:
     """Likes what a seed and all that was said make it like; its cache is what was said.
 
-    With a clock every step takes `step_s` seconds of it.
+    With a clock every token takes `step_s` seconds of it.
     """
 
     def __init__(self, seed: int = 1, *, spread: float = 3.0, clock: VirtualClock | None = None, step_s: float = 0.01):
@@ -27,15 +27,19 @@ class DreamingModel:
         return ()
 
     def step(self, token: int, cache: Any) -> tuple[Float32Array, Any]:
-        if self.clock is not None:
-            self.asked.append(self.clock.now_s())
-            self.clock.sleep_until(self.clock.now_s() + self.step_s)
+        self._take_time(1)
         said = (*cache, int(token))
         return self.logits(said), said
 
     def prefill(self, tokens: NDArray[np.int32] | Sequence[int], cache: Any) -> tuple[Float32Array, Any]:
+        self._take_time(len(tokens))
         said = (*cache, *(int(token) for token in tokens))
         return np.stack([self.logits(said[: n + 1]) for n in range(len(cache), len(said))]), said
+
+    def _take_time(self, tokens: int) -> None:
+        if self.clock is not None:
+            self.asked += [self.clock.now_s()] * tokens
+            self.clock.sleep_until(self.clock.now_s() + tokens * self.step_s)
 
     def logits(self, said: tuple[int, ...]) -> Float32Array:
         rng = np.random.default_rng([self.seed, len(said), *said[-12:]])

@@ -43,7 +43,7 @@ def played(
         voice.initial(), around(metre), constraint, temperature, velocities, np.random.default_rng(seed), voices
     )
     score = memory.grammar.score()
-    assert bars.encode(score).tolist() == list(memory.cache)
+    assert bars.encode(score).tolist() == [*memory.cache, *memory.pending]
     return phrase, score.bars[0]
 
 
