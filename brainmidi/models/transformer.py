@@ -82,7 +82,8 @@ class CausalAttention(keras.layers.Layer):
     def call(self, x: Tensor) -> Tensor:
         """Attend within x (b, t, d), of any length, its first token being number 0."""
         b, t = ops.shape(x)[0], x.shape[1]
-        q, k, v = self.project(x, ops.arange(t, dtype="int32"))
+        numbers = ops.arange(t, dtype="int32")
+        q, k, v = self.project(x, numbers)
         scores = q @ ops.transpose(k, (0, 1, 3, 2))
         if self.n_distances:
             rows = min(t, self.n_distances)
@@ -91,9 +92,9 @@ class CausalAttention(keras.layers.Layer):
             # holds the term of distance i - j. Zeros on the left are distances without a row.
             padded = ops.pad(by_row, ((0, 0), (0, 0), (0, 0), (1 + t - rows, 0)))
             scores = scores + ops.reshape(padded, (b, self.n_heads, t + 1, t))[:, :, 1:]
-        distance = np.arange(t)[:, None] - np.arange(t)[None, :]
-        hidden = np.where((distance >= 0) & (distance < self.window), 0.0, -1e9).astype(np.float32)
-        return self.merge(scores + ops.cast(hidden, scores.dtype), v)
+        distance = ops.expand_dims(numbers, 1) - ops.expand_dims(numbers, 0)  # (t, t)
+        visible = ops.logical_and(distance >= 0, distance < self.window)
+        return self.merge(ops.where(visible, scores, -1e9), v)
 
     def step(self, x: Tensor, keys: Tensor, values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Attend from new tokens x (b, t, d), t of 1..w, to the ring and to each other; return output and the new ring.
