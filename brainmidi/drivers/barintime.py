@@ -127,7 +127,7 @@ class BarInTime:
             seen = timed.look(token)
             opened = grammar.copy()
             opened.push(token)
-            part = self._draw_part(seen[0], opened, self._free_parts(after, PARTS), fresh=True)
+            part = self._draw_part(seen[0], opened, self._free_parts(after, PARTS), PARTS)
             if part is not None:
                 timed.take(token, seen)
                 self._opened = part
@@ -165,7 +165,8 @@ class BarInTime:
             if part is None:
                 timed.mark()
                 free = self._free_parts(grammar.step, rest if given is None else rest[: rest.index(given)])
-                part = self._draw_part(timed.logits(), grammar, free) if free and not timed.late else None
+                others = () if given is None else (given,)
+                part = self._draw_part(timed.logits(), grammar, free, others) if free and not timed.late else None
             if part is not None:
                 yield from self._row(part)
             elif given is not None:
@@ -173,18 +174,22 @@ class BarInTime:
             else:
                 return
 
-    def _draw_part(self, logits: Float32Array, grammar: Grammar, free: list[str], *, fresh: bool = False) -> str | None:
+    def _draw_part(
+        self, logits: Float32Array, grammar: Grammar, free: list[str], others: tuple[str, ...]
+    ) -> str | None:
         """Return which of the free parts the model goes on with, None for another or none.
 
-        In a `fresh` group, to whose place the onset's bias has led, only what favours an onset counts again.
+        Of the parts that are not free `others` count as an answer. In a group of the model's own that is every part: it
+        meant them when it named the place. In a group that is given the rest is known to be silent. What led to the
+        place has heard the onset's bias already; there only what favours an onset counts again.
         """
         settings, pull = self._steering.sampling(grammar.step), self._steering.onset(grammar.step)
         tokens = [bars.part_token(part) for part in free]
+        silent = [bars.part_token(part) for part in PARTS if part not in others and part not in free]
         logits, bias = _open(logits, grammar)
-        others = np.delete(logits[: bars.PITCH], tokens)
-        logits[_NONE] = pool(others, settings)
+        logits[_NONE] = pool(np.delete(logits[: bars.PITCH], tokens + silent), settings)
         bias[_NONE] = 0.0
-        bias[tokens] = max(pull, 0.0) if fresh else pull
+        bias[tokens] = max(pull, 0.0) if others == PARTS else pull
         token = self._timed.draw(logits, bias, settings)
         return None if token == _NONE else PARTS[token - bars.PART]
 

@@ -163,6 +163,13 @@ def test_where_the_model_expects_a_part_that_is_silent_it_is_asked_again() -> No
     assert bars.position_token(0) not in bar.memory.cache
 
 
+def test_beside_a_given_note_a_part_that_is_silent_is_no_answer() -> None:
+    # Under the melody it would rather have a bass than an accompaniment.
+    model = TabledModel({"duration": {"part": (1, 2)}})
+    bar = bar_of(model, request(), Controls(0.0))
+    assert {note.start for note in bar} == {note.start for note in MELODY}
+
+
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_a_lost_model_still_fills_the_bar(temperature: float) -> None:
     bar = bar_of(LostModel(), request(), Controls(temperature))
