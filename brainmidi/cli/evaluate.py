@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -50,16 +48,21 @@ def musicvae(
 @evaluate_app.command("transformer")
 def transformer(
     checkpoint: Checkpoint = "music-transformer_chorales",
-    collections: Collections = ["bach"],  # noqa: B006 (typer copies it)
+    collections: Collections = [],  # noqa: B006 (typer copies it)
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder of MIDI files that it was trained on.")
+    ] = None,
     cache: Cache = Path("cache"),
     control: Annotated[
         bool, typer.Option("--control", help="Of a model of bars, measure too whether it follows its controls.")
     ] = False,
 ) -> None:
-    """Measure how well a Music Transformer foresees music that it has never seen, beside floors."""
+    """Measure a Music Transformer on music that it has never seen: what it foresees, and what it makes of it."""
+    folder = _known(checkpoint)
     from brainmidi.evaluate import transformer as figures
 
-    _print(figures.evaluate(_known(checkpoint), cache=cache, collections=tuple(collections)))
+    found = figures.evaluate(folder, cache=cache, collections=tuple(collections), data=data)
+    typer.echo("\n".join(figures.shown(found)))
     if control:
         from brainmidi.evaluate import control as levels
 
@@ -86,7 +89,3 @@ def _known(checkpoint: str) -> str:
     from brainmidi.models.checkpoint import find_checkpoint
 
     return str(find_checkpoint(checkpoint))
-
-
-def _print(figures: Mapping[str, Any]) -> None:
-    typer.echo(json.dumps(figures, indent=2))
