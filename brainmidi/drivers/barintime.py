@@ -1,14 +1,15 @@
 """One bar as it is written: what is given is said in its place, the parts to write are sampled around it.
 
 Bar line, chords and given parts are forced; between them the model says when the next note comes and in which part.
-Where it expects a note of a part that is not to be written, that note is known not to come: the answer is thrown away,
-and a later place is asked for.
+Where it expects a note of a part that is not to be written, that note is known not to come: the answer is thrown away
+and it is asked again, so that what is written has the odds that it has under all that is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from brainmidi.drivers.barrequest import BarRequest, Report
 from brainmidi.drivers.steering import Steering
 from brainmidi.drivers.timedmodel import LateError, Memory, TimedModel, pool
 from brainmidi.errors import MusicError
-from brainmidi.models.sampling import Float32Array
+from brainmidi.models.sampling import Float32Array, probabilities
 from brainmidi.types import Note
 
 #: Stands for "none of these" where a choice has that answer; a bar never says the token itself.
@@ -118,20 +119,27 @@ class BarInTime:
         limit = self._request.length if fixed is None else fixed
         after = max(grammar.step, self._earliest - 1)
         timed.mark()
-        while not timed.late:
-            open_steps = [step for step in range(after + 1, limit) if self._free_parts(step, PARTS)]
-            after = self._draw_step(open_steps, limit) if open_steps else limit
-            if after == limit:
+        open_steps = [step for step in range(after + 1, limit) if self._free_parts(step, PARTS)]
+        looked: dict[int, _Place] = {}
+        while open_steps and not timed.late:
+            step = self._draw_step(open_steps, limit, looked)
+            if step == limit:
                 break
-            token = bars.position_token(after)
-            seen = timed.look(token)
-            opened = grammar.copy()
-            opened.push(token)
-            part = self._draw_part(seen[0], opened, self._free_parts(after, PARTS), PARTS)
-            if part is not None:
-                timed.take(token, seen)
-                self._opened = part
-                return True
+            token = bars.position_token(step)
+            if step in looked:  # chosen again, now for what is wanted there
+                part = PARTS[timed.draw_from(looked[step].parts) - bars.PART]
+            else:
+                seen, opened = timed.look(token), grammar.copy()
+                opened.push(token)
+                shares = self._part_shares(seen[0], opened, self._free_parts(step, PARTS), PARTS)
+                drawn = timed.draw_from(shares)
+                looked[step] = _Place(seen, shares)
+                if drawn == _NONE:
+                    continue
+                part = PARTS[drawn - bars.PART]
+            timed.take(token, looked[step].seen)
+            self._opened = part
+            return True
         if fixed is None:
             return False
         timed.say(bars.position_token(fixed))
@@ -139,7 +147,7 @@ class BarInTime:
             timed.say(bars.chord_token(self._changes[fixed]))
         return True
 
-    def _draw_step(self, steps: list[int], limit: int) -> int:
+    def _draw_step(self, steps: list[int], limit: int, looked: Mapping[int, _Place]) -> int:
         """Return the step at which the model strikes next, `limit` where that is not before it."""
         now = max(self._timed.grammar.step, 0)
         settings, waits = self._steering.sampling(now), self._steering.waits(now)
@@ -149,6 +157,8 @@ class BarInTime:
         bias[_NONE] = waits[limit]
         for step in steps:
             bias[bars.POSITION + step] = waits[step] + self._steering.onset(step)
+            if step in looked:
+                bias[bars.POSITION + step] += looked[step].wanted
         token = self._timed.draw(logits, bias, settings)
         return limit if token == _NONE else token - bars.POSITION
 
@@ -177,7 +187,15 @@ class BarInTime:
     def _draw_part(
         self, logits: Float32Array, grammar: Grammar, free: list[str], others: tuple[str, ...]
     ) -> str | None:
-        """Return which of the free parts the model goes on with, None for another or none.
+        """Return which of the free parts the model goes on with, None for another or none."""
+        shares = self._part_shares(logits, grammar, free, others)
+        token = self._timed.draw_from(shares)
+        return None if token == _NONE else PARTS[token - bars.PART]
+
+    def _part_shares(
+        self, logits: Float32Array, grammar: Grammar, free: list[str], others: tuple[str, ...]
+    ) -> Float32Array:
+        """Return the distribution of what the model goes on with: the free parts, or none of them.
 
         Of the parts that are not free `others` count as an answer. In a group of the model's own that is every part: it
         meant them when it named the place. In a group that is given the rest is known to be silent. What led to the
@@ -190,8 +208,7 @@ class BarInTime:
         logits[_NONE] = pool(np.delete(logits[: bars.PITCH], tokens + silent), settings)
         bias[_NONE] = 0.0
         bias[tokens] = max(pull, 0.0) if others == PARTS else pull
-        token = self._timed.draw(logits, bias, settings)
-        return None if token == _NONE else PARTS[token - bars.PART]
+        return probabilities(logits, settings, bias)
 
     def _row(self, part: str) -> Iterator[Note]:
         """Say notes of a part from the highest down while the model wants more."""
@@ -276,11 +293,38 @@ class BarInTime:
         return pull
 
 
+class _Place:
+    """A place that the model named and was asked about.
+
+    Parameters
+    ----------
+    seen : tuple
+        What it expects there, and its cache.
+    shares : ndarray, shape (220,)
+        Of the parts that are wanted, and of none of them.
+    """
+
+    def __init__(self, seen: tuple[Float32Array, Any], shares: Float32Array) -> None:
+        self.seen, self.parts = seen, shares.copy()
+        self.parts[_NONE] = 0.0
+        total = float(self.parts.sum())
+        self.wanted = float(np.log(total)) if total > 0 else -np.inf
+        self.parts /= total or 1.0
+
+
 class _NothingFitsError(Exception):
     """No pitch is left where one was promised."""
 
 
 def _open(logits: Float32Array, grammar: Grammar) -> tuple[Float32Array, Float32Array]:
-    """Return the logits of what the grammar allows, and a bias that forbids everything."""
+    """Return the logits of what the grammar allows, and a bias that forbids everything.
+
+    How the piece goes on after the bar is one answer, the likeliest: else a high temperature would rather end a bar
+    than say anything in it, there being so many lengths of the next.
+    """
     known = np.where(grammar.allowed(), logits, -np.inf).astype(np.float32)
+    ends = known[: bars.CHORD]
+    top = np.fmax.reduce(ends)
+    ends[:] = -np.inf
+    ends[bars.BAR] = top
     return known, np.full(bars.N_CLASSES, -np.inf, dtype=np.float32)

@@ -140,7 +140,10 @@ class TimedModel:
 
     def draw(self, logits: Float32Array, bias: Float32Array, settings: Sampling) -> int:
         """Return a token drawn under a bias, shape (220,)."""
-        shares = probabilities(logits, settings, bias)
+        return self.draw_from(probabilities(logits, settings, bias))
+
+    def draw_from(self, shares: Float32Array) -> int:
+        """Return a token drawn from a distribution, shape (220,)."""
         self.entropies.append(entropy(shares))
         return drawn(shares, self._rng)
 
