@@ -7,24 +7,20 @@ and it is asked again, so that what is written has the odds that it has under al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
 from brainmidi.codec import bars
 from brainmidi.codec.bars import PARTS, Grammar, Score, ScoreBar
+from brainmidi.drivers import barchoices as choices
 from brainmidi.drivers.barrequest import BarRequest, Report
 from brainmidi.drivers.steering import Steering
-from brainmidi.drivers.timedmodel import LateError, Memory, TimedModel, pool
+from brainmidi.drivers.timedmodel import LateError, Memory, TimedModel
 from brainmidi.errors import MusicError
-from brainmidi.models.sampling import Float32Array, probabilities
+from brainmidi.models.sampling import Float32Array
 from brainmidi.types import Note
-
-#: Stands for "none of these" where a choice has that answer; a bar never says the token itself.
-_NONE = bars.EOS
-_PITCHES, _LOUDNESS = slice(bars.PITCH, bars.DURATION), slice(bars.VELOCITY, bars.N_CLASSES)
 
 
 class BarInTime:
@@ -120,25 +116,24 @@ class BarInTime:
         after = max(grammar.step, self._earliest - 1)
         timed.mark()
         open_steps = [step for step in range(after + 1, limit) if self._free_parts(step, PARTS)]
-        looked: dict[int, _Place] = {}
+        looked: dict[int, choices.Place] = {}
         while open_steps and not timed.late:
-            step = self._draw_step(open_steps, limit, looked)
-            if step == limit:
+            token = timed.draw(choices.of_steps(timed.logits(), grammar, self._steering, open_steps, limit, looked))
+            if token == choices.NONE:
                 break
-            token = bars.position_token(step)
+            step = token - bars.POSITION
             if step in looked:  # chosen again, now for what is wanted there
-                part = PARTS[timed.draw_from(looked[step].parts) - bars.PART]
+                drawn = timed.draw(looked[step].parts)
             else:
                 seen, opened = timed.look(token), grammar.copy()
                 opened.push(token)
-                shares = self._part_shares(seen[0], opened, self._free_parts(step, PARTS), PARTS)
-                drawn = timed.draw_from(shares)
-                looked[step] = _Place(seen, shares)
-                if drawn == _NONE:
+                shares = choices.of_parts(seen[0], opened, self._steering, self._free_parts(step, PARTS), PARTS)
+                looked[step] = choices.Place(seen, shares)
+                drawn = timed.draw(shares)
+                if drawn == choices.NONE:
                     continue
-                part = PARTS[drawn - bars.PART]
             timed.take(token, looked[step].seen)
-            self._opened = part
+            self._opened = PARTS[drawn - bars.PART]
             return True
         if fixed is None:
             return False
@@ -146,21 +141,6 @@ class BarInTime:
         if fixed in self._changes:
             timed.say(bars.chord_token(self._changes[fixed]))
         return True
-
-    def _draw_step(self, steps: list[int], limit: int, looked: Mapping[int, _Place]) -> int:
-        """Return the step at which the model strikes next, `limit` where that is not before it."""
-        now = max(self._timed.grammar.step, 0)
-        settings, waits = self._steering.sampling(now), self._steering.waits(now)
-        logits, bias = _open(self._timed.logits(), self._timed.grammar)
-        later = logits[bars.POSITION + limit : bars.PART]
-        logits[_NONE] = pool(np.concatenate([later, logits[: bars.CHORD]]), settings)
-        bias[_NONE] = waits[limit]
-        for step in steps:
-            bias[bars.POSITION + step] = waits[step] + self._steering.onset(step)
-            if step in looked:
-                bias[bars.POSITION + step] += looked[step].wanted
-        token = self._timed.draw(logits, bias, settings)
-        return limit if token == _NONE else token - bars.POSITION
 
     # ---------------------------------------------------------------------------------------------- within a group
 
@@ -176,7 +156,7 @@ class BarInTime:
                 timed.mark()
                 free = self._free_parts(grammar.step, rest if given is None else rest[: rest.index(given)])
                 others = () if given is None else (given,)
-                part = self._draw_part(timed.logits(), grammar, free, others) if free and not timed.late else None
+                part = self._draw_part(grammar, free, others) if free and not timed.late else None
             if part is not None:
                 yield from self._row(part)
             elif given is not None:
@@ -184,31 +164,11 @@ class BarInTime:
             else:
                 return
 
-    def _draw_part(
-        self, logits: Float32Array, grammar: Grammar, free: list[str], others: tuple[str, ...]
-    ) -> str | None:
+    def _draw_part(self, grammar: Grammar, free: list[str], others: tuple[str, ...]) -> str | None:
         """Return which of the free parts the model goes on with, None for another or none."""
-        shares = self._part_shares(logits, grammar, free, others)
-        token = self._timed.draw_from(shares)
-        return None if token == _NONE else PARTS[token - bars.PART]
-
-    def _part_shares(
-        self, logits: Float32Array, grammar: Grammar, free: list[str], others: tuple[str, ...]
-    ) -> Float32Array:
-        """Return the distribution of what the model goes on with: the free parts, or none of them.
-
-        Of the parts that are not free `others` count as an answer. In a group of the model's own that is every part: it
-        meant them when it named the place. In a group that is given the rest is known to be silent. What led to the
-        place has heard the onset's bias already; there only what favours an onset counts again.
-        """
-        settings, pull = self._steering.sampling(grammar.step), self._steering.onset(grammar.step)
-        tokens = [bars.part_token(part) for part in free]
-        silent = [bars.part_token(part) for part in PARTS if part not in others and part not in free]
-        logits, bias = _open(logits, grammar)
-        logits[_NONE] = pool(np.delete(logits[: bars.PITCH], tokens + silent), settings)
-        bias[_NONE] = 0.0
-        bias[tokens] = max(pull, 0.0) if others == PARTS else pull
-        return probabilities(logits, settings, bias)
+        shares = choices.of_parts(self._timed.logits(), grammar, self._steering, free, others)
+        token = self._timed.draw(shares)
+        return None if token == choices.NONE else PARTS[token - bars.PART]
 
     def _row(self, part: str) -> Iterator[Note]:
         """Say notes of a part from the highest down while the model wants more."""
@@ -220,7 +180,8 @@ class BarInTime:
             raise _NothingFitsError
         while token is not None:
             timed.say(token)
-            timed.say(self._draw_length(step))
+            room = self._request.length - step
+            timed.say(timed.draw(choices.of_lengths(timed.logits(), timed.grammar, self._steering, room)))
             self._struck.add(step)
             timed.mark()
             yield timed.grammar.notes[-1]
@@ -231,35 +192,16 @@ class BarInTime:
     def _draw_pitch(self, part: str, ceiling: int) -> int | None:
         """Return the pitch below `ceiling` that the model strikes, its loudness said; None where it wants no more."""
         timed, step = self._timed, self._timed.grammar.step
-        settings, pull = self._steering.sampling(step), self._free_pitches(part, step)
+        pull = self._free_pitches(part, step)
         pull[max(ceiling - bars.MIN_PITCH, 0) :] = -np.inf
         if not np.isfinite(pull).any():
             return None
-        logits, bias = _open(timed.logits(), timed.grammar)
-        allowed = timed.grammar.allowed()
-        bias[_PITCHES] = np.where(allowed[_PITCHES], pull, -np.inf)
-        bias[_LOUDNESS] = np.where(allowed[_LOUDNESS], 0.0, -np.inf)
-        if ceiling <= bars.MAX_PITCH:
-            logits[_NONE] = pool(logits[: bars.PITCH], settings)
-            bias[_NONE] = 0.0
-        token = timed.draw(logits, bias, settings)
+        last = ceiling <= bars.MAX_PITCH  # there is a note already
+        token = timed.draw(choices.of_pitches(timed.logits(), timed.grammar, self._steering, pull, may_stop=last))
         if token >= bars.VELOCITY:
             timed.say(token)
-            bias[_NONE], bias[_LOUDNESS], bias[_PITCHES] = -np.inf, -np.inf, pull
-            token = timed.draw(timed.logits(), bias, settings)
-        return None if token == _NONE else token
-
-    def _draw_length(self, step: int) -> int:
-        """Return how long the note lasts, the bar's end at most; it rather ends where new notes are welcome."""
-        room = self._request.length - step
-        settings = self._steering.sampling(step)
-        logits, bias = _open(self._timed.logits(), self._timed.grammar)
-        last = bars.duration_token(room)
-        logits[last] = pool(logits[last : bars.VELOCITY], settings)  # what would sound longer ends with the bar
-        for steps in range(1, room):
-            bias[bars.duration_token(steps)] = min(self._steering.onset(step + steps), 0.0)
-        bias[last] = 0.0
-        return self._timed.draw(logits, bias, settings)
+            token = timed.draw(choices.of_pitches(timed.logits(), timed.grammar, self._steering, pull, may_stop=False))
+        return None if token == choices.NONE else token
 
     def _force_row(self, part: str) -> None:
         timed = self._timed
@@ -293,38 +235,5 @@ class BarInTime:
         return pull
 
 
-class _Place:
-    """A place that the model named and was asked about.
-
-    Parameters
-    ----------
-    seen : tuple
-        What it expects there, and its cache.
-    shares : ndarray, shape (220,)
-        Of the parts that are wanted, and of none of them.
-    """
-
-    def __init__(self, seen: tuple[Float32Array, Any], shares: Float32Array) -> None:
-        self.seen, self.parts = seen, shares.copy()
-        self.parts[_NONE] = 0.0
-        total = float(self.parts.sum())
-        self.wanted = float(np.log(total)) if total > 0 else -np.inf
-        self.parts /= total or 1.0
-
-
 class _NothingFitsError(Exception):
     """No pitch is left where one was promised."""
-
-
-def _open(logits: Float32Array, grammar: Grammar) -> tuple[Float32Array, Float32Array]:
-    """Return the logits of what the grammar allows, and a bias that forbids everything.
-
-    How the piece goes on after the bar is one answer, the likeliest: else a high temperature would rather end a bar
-    than say anything in it, there being so many lengths of the next.
-    """
-    known = np.where(grammar.allowed(), logits, -np.inf).astype(np.float32)
-    ends = known[: bars.CHORD]
-    top = np.fmax.reduce(ends)
-    ends[:] = -np.inf
-    ends[bars.BAR] = top
-    return known, np.full(bars.N_CLASSES, -np.inf, dtype=np.float32)

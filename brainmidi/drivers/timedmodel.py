@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainmidi.codec.bars import Grammar
-from brainmidi.models.sampling import Float32Array, Sampling, drawn, entropy, pooled, probabilities
+from brainmidi.models.sampling import Float32Array, Sampling, drawn, entropy, pooled
 from brainmidi.types import Clock
 
 #: Tokens that a model which is always late still catches up with, and how many it hears before the time is looked at.
@@ -138,11 +138,7 @@ class TimedModel:
         self.grammar.push(token)
         self._logits, self._cache = seen
 
-    def draw(self, logits: Float32Array, bias: Float32Array, settings: Sampling) -> int:
-        """Return a token drawn under a bias, shape (220,)."""
-        return self.draw_from(probabilities(logits, settings, bias))
-
-    def draw_from(self, shares: Float32Array) -> int:
+    def draw(self, shares: Float32Array) -> int:
         """Return a token drawn from a distribution, shape (220,)."""
         self.entropies.append(entropy(shares))
         return drawn(shares, self._rng)
