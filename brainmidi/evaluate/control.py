@@ -32,7 +32,8 @@ LEVELS, SEEDS = 11, 20
 #: Random rows through the grammar, and their tokens at least.
 ROWS, ROW_TOKENS = 10_000, 64
 _TEMPERATURES = (0.3, 2.0)
-_STILL = Controls(low=40, high=72, max_voices=4)
+#: Busy, so that every run has notes enough to be judged: the entropy of a few notes is that of their number.
+_STILL = Controls(density=0.8, low=40, high=72, max_voices=4)
 _STRONG = 4  # every fourth sixteenth
 _BAR = 16
 
