@@ -153,7 +153,7 @@ def transformer(
     ] = "bars",
     data: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="MIDI files with a melody and an accompaniment, in place of the corpus."),
+        typer.Option(metavar="FOLDER", help="MIDI files in place of the corpus; for bars, with an accompaniment."),
     ] = None,
     collections: Collections = [],  # noqa: B006 (typer copies it)
     minutes: Minutes = 90.0,
@@ -163,7 +163,7 @@ def transformer(
     cache: Cache = _CACHE,
     work: Work = None,
 ) -> None:
-    """Train a Music Transformer on scores."""
+    """Train a Music Transformer on scores, or on what people played."""
     from brainmidi.training.devices import need_back_end, need_devices
 
     work = check_folders(minutes, out, cache, work, {"kind": "transformer"})

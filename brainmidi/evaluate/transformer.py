@@ -18,7 +18,8 @@ from brainmidi.models.checkpoint import find_checkpoint, put_weights, read_confi
 from brainmidi.models.transformer import MusicTransformer, TransformerConfig
 from brainmidi.training.cards import rounded
 from brainmidi.training.corpora import load_pieces
-from brainmidi.training.performances import held_out, performances
+from brainmidi.training.performances import Performance, held_out, performances
+from brainmidi.training.performed import read_played
 from brainmidi.training.scorerows import USUAL
 
 BATCH, LIKELIHOOD_BATCH = 8, 128
@@ -54,7 +55,7 @@ def evaluate(
     chosen = collections or USUAL.get(codec, ())
     if codec == "bars":
         return scores.evaluate(folder, cache=cache, collections=chosen, data=data)
-    return {"continuation": foreseen(folder, cache=cache, collections=chosen)}
+    return {"continuation": foreseen(folder, cache=cache, collections=chosen, data=data)}
 
 
 def shown(figures: Figures) -> list[str]:
@@ -66,8 +67,8 @@ def shown(figures: Figures) -> list[str]:
     ]
 
 
-def foreseen(folder: Path, *, cache: Path, collections: tuple[str, ...]) -> dict[str, Any]:
-    """Measure how well a model of performance events foresees test pieces.
+def foreseen(folder: Path, *, cache: Path, collections: tuple[str, ...], data: Path | None = None) -> dict[str, Any]:
+    """Measure how well a model of performance events foresees test pieces, of the collections or of a folder.
 
     Returns
     -------
@@ -77,10 +78,15 @@ def foreseen(folder: Path, *, cache: Path, collections: tuple[str, ...]) -> dict
         (``floor_bigram``), both counted on the training split with add-one smoothing.
     """
     model = load_model(folder)
-    pieces = load_pieces(collections, cache)
-    train = [p.tokens for piece in pieces if piece.split == "train" for p in performances(piece)]
-    test = [p for piece in pieces if piece.split == "test" for p in performances(piece)]
-    rows = held_out(test, model.config.window)
+    found: dict[str, list[Performance]] = {"train": [], "test": []}
+    if data is not None:
+        for file in read_played(data, cache):
+            found.get(file.split, []).append(file.events())
+    else:
+        for piece in load_pieces(collections, cache):
+            found.get(piece.split, []).extend(performances(piece))
+    train = [piece.tokens for piece in found["train"]]
+    rows = held_out(found["test"], model.config.window)
     losses, hits = [], []
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]

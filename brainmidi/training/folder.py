@@ -78,7 +78,7 @@ def read_folder(data: Path, cache: Path, progress: Callable[[int, int], None] | 
     ConfigError
         If there is no such folder, no MIDI file in it, or none that can be used.
     """
-    paths = _files(data)
+    paths = midi_files(data)
     path = cache / f"folder-v{CACHE_VERSION}-{digest(data)}.jsonl.gz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +138,7 @@ def digest(data: Path) -> str:
         If there is no such folder, or no MIDI file in it.
     """
     total = hashlib.sha256()
-    for path in _files(data):
+    for path in midi_files(data):
         for part in (path, path.with_name(ANNOTATION)):
             if part.is_file():
                 content = hashlib.sha256(part.read_bytes()).hexdigest()
@@ -146,7 +146,14 @@ def digest(data: Path) -> str:
     return total.hexdigest()[:12]
 
 
-def _files(data: Path) -> list[Path]:
+def midi_files(data: Path) -> list[Path]:
+    """Return the MIDI files under a folder, by path.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such folder, or no MIDI file in it.
+    """
     if not data.is_dir():
         raise ConfigError(f"{data} is no folder; give one with .mid files")
     paths = sorted(p for p in data.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())

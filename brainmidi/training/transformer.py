@@ -1,4 +1,6 @@
-"""Train a Music Transformer: on scores in bars, chords and parts, or on chorales written as performance events.
+"""Train a Music Transformer: on scores in bars, chords and parts, or on performance events.
+
+These are chorales written at a steady tempo, or a folder of what people played.
 
 The recipe: windows that begin at a bar line, varied anew each time, split by piece, AdamW with weight averaging and a
 cosine schedule.
@@ -17,14 +19,15 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from brainmidi.codec import bars, performance
+from brainmidi.codec import bars, performance, played
 from brainmidi.errors import ConfigError
 from brainmidi.models.transformer import MusicTransformer, TransformerConfig
-from brainmidi.training import fit, scorerows
+from brainmidi.training import fit, performed, scorerows
 from brainmidi.training.cards import TRAINING_FILE
 from brainmidi.training.corpora import Piece, load_pieces, need_pieces
 from brainmidi.training.devices import mixed_precision, shared_by
 from brainmidi.training.performances import MIN_PARTS, Performance, held_out, performances, transposed, window
+from brainmidi.training.performed import Played
 from brainmidi.training.scorerows import USUAL, Progress, Row
 
 SIZES: dict[str, TransformerConfig] = {
@@ -135,6 +138,23 @@ class PerformanceWindows(Windows):
         return window(tokens, int(rng.choice(self.starts[piece])), self.length + 1)
 
 
+class PlayedWindows(Windows):
+    """Windows of what people played, from any note on, a little faster or slower, in a key nearby."""
+
+    def __init__(self, pieces: Sequence[Played], length: int, batch_size: int, seed: int) -> None:
+        super().__init__(np.array([len(piece.notes) for piece in pieces], dtype=np.float64), batch_size, seed)
+        self.pieces, self.length = pieces, length
+
+    def draw(self, rng: np.random.Generator, piece: int) -> NDArray[np.int32]:
+        """Return a window that begins with a note."""
+        notes = self.pieces[piece].notes
+        # A note is two events or more; windows of a piece's last notes alone would be mostly padding.
+        first = int(rng.integers(max(len(notes) - self.length // 4, 1)))
+        semitones = int(rng.integers(-performed.MOST_SEMITONES, performed.MOST_SEMITONES + 1))
+        part = performed.varied(notes[first : first + self.length], float(rng.choice(performed.STRETCHES)), semitones)
+        return window(played.encode(part), 0, self.length + 1)
+
+
 def _starts(bar_indices: NDArray[np.int64], n_tokens: int, length: int) -> NDArray[np.int64]:
     """Return where windows may begin: those of a piece's last bars alone would be mostly padding."""
     return bar_indices[bar_indices < max(n_tokens - length // 2, int(bar_indices[0]) + 1)]
@@ -190,10 +210,13 @@ def load(
     config = config or SIZES[codec]
     options = "".join(f" --collection {name}" for name in collections)
     collections = collections or USUAL[codec]
+    if data is not None:
+        options = f" --data {shlex.quote(data.resolve().name)}"
     if codec == "performance":
         if data is not None:
-            raise ConfigError("the codec performance learns from --collection; give --codec bars for --data")
-        source = _performances(load_pieces(collections, cache), config, seed)
+            source = _played(performed.read_played(data, cache, progress), config, seed)
+        else:
+            source = _performances(load_pieces(collections, cache), config, seed)
         return replace(source, options=options)
     found = scorerows.load(cache=cache, collections=collections, data=data, progress=progress)
     learnt = found.split("train", as_written=False)
@@ -209,7 +232,7 @@ def load(
         validation[few],
         tuple(row.tokens for row in learnt),
         facts,
-        options if data is None else f" --data {shlex.quote(data.resolve().name)}",
+        options,
     )
 
 
@@ -225,6 +248,21 @@ def _performances(pieces: Sequence[Piece], config: TransformerConfig, seed: int)
         held_out(splits["validation"], config.window),
         tuple(row for piece in splits["train"] for row in (piece.tokens, piece.bar_indices)),
         {f"{name}_events": sum(len(piece.tokens) for piece in rows) for name, rows in splits.items()},
+    )
+
+
+def _played(pieces: Sequence[Played], config: TransformerConfig, seed: int) -> Source:
+    splits = {name: [piece for piece in pieces if piece.split == name] for name in scorerows.SPLITS}
+    held = held_out([piece.events() for piece in splits["validation"]], config.window)
+    few = np.linspace(0, len(held) - 1, min(VALIDATION, len(held))).astype(np.intp)
+    facts = {f"{name}_pieces": len(rows) for name, rows in splits.items()}
+    return Source(
+        "performance",
+        config,
+        PlayedWindows(splits["train"], config.window, BATCH_SIZES["performance"], seed),
+        held[few],
+        tuple(piece.notes for piece in splits["train"]),
+        facts | {f"{name}_notes": sum(len(piece.notes) for piece in rows) for name, rows in splits.items()},
     )
 
 

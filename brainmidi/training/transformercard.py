@@ -31,6 +31,10 @@ WHAT = {
         "writes around it. Score time is 125 beats a minute, so that a sixteenth is 12 shifts, and loudness carries "
         "the metre's accents. {sizes}"
     ),
+    "played": (
+        "A Music Transformer over Magenta's 310 performance events, with the timing, the velocities and the pedal of "
+        "people who played: shifts of 10 ms, 32 velocities, notes as long as the pedal holds them. {sizes}"
+    ),
 }
 NOTES = {
     "bars": (
@@ -50,9 +54,7 @@ NOTES = {
 }
 
 
-def finish(
-    folder: Path, *, cache: Path, collections: tuple[str, ...] = (), data: Path | None = None
-) -> Figures:
+def finish(folder: Path, *, cache: Path, collections: tuple[str, ...] = (), data: Path | None = None) -> Figures:
     """Measure a trained checkpoint and write its card; return the figures by section.
 
     Parameters
@@ -69,8 +71,8 @@ def finish(
     """
     config = read_config(folder, "transformer")
     codec = str(config.get("codec", "performance"))
-    if codec not in WHAT:
-        raise ConfigError(f"a transformer of codec {codec!r} is unknown; choose from {', '.join(WHAT)}")
+    if codec not in NOTES:
+        raise ConfigError(f"a transformer of codec {codec!r} is unknown; choose from {', '.join(NOTES)}")
     figures = evaluate(folder, cache=cache, collections=collections, data=data)
     made: dict[str, Any] = {}
     if (folder / TRAINING_FILE).exists():
@@ -86,7 +88,7 @@ def finish(
         whose = (FOLDERS.get(name, f"MIDI files of the folder {name}: their rights are for its owner to know"),)
     card = Card(
         title=f"Music Transformer {config['name']}",
-        what=WHAT[codec].format(sizes=sizes),
+        what=WHAT["played" if codec == "performance" and data is not None else codec].format(sizes=sizes),
         licences=whose,
         command=command,
         training=made,

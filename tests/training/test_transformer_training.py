@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tiny_transformer as script
 
-from brainmidi.codec import bars
+from brainmidi.codec import bars, played
 from brainmidi.errors import ConfigError
 from brainmidi.training import corpora, scorerows
 from brainmidi.training.corpora import Piece
@@ -110,11 +110,27 @@ def test_chorales_as_performance_events_are_drawn_as_before(
 
 
 @pytest.mark.models
-def test_a_codec_that_is_unknown_or_has_no_folders_is_refused(recipe: Any, tmp_path: Path) -> None:
+def test_an_unknown_codec_is_refused(recipe: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="codec 'notes' is unknown; choose from bars, performance"):
         recipe.load("notes", cache=tmp_path, seed=1)
-    with pytest.raises(ConfigError, match="give --codec bars for --data"):
-        recipe.load("performance", cache=tmp_path, seed=1, data=tmp_path)
+
+
+@pytest.mark.models
+def test_what_people_played_is_drawn_at_other_speeds_and_in_other_keys(recipe: Any, tmp_path: Path) -> None:
+    from test_performed import folder_of
+
+    source = recipe.load("performance", cache=tmp_path / "cache", seed=1, data=folder_of(tmp_path / "piano"))
+    inputs, targets = source.batches[0]
+    assert inputs.shape == targets.shape == (8, source.config.window)
+    assert source.options == " --data piano"
+    pitches, waits = set(), set()
+    for row in source.batches[1][0]:
+        notes = played.decode(row[row != 0])
+        pitches.add(int(notes[0, 2]) % 12)
+        waits.add(float(notes[1, 0] - notes[0, 0]))
+    assert len(pitches) > 1
+    assert len(waits) > 1
+    assert source.facts["train_notes"] == sum(len(notes) for notes in source.data)
 
 
 @pytest.fixture(scope="module")
