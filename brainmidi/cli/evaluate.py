@@ -70,6 +70,35 @@ def transformer(
         typer.echo("control\n" + "\n".join(f"  {what:<46} {value}" for what, value in lines))
 
 
+@evaluate_app.command("jsb")
+def jsb(
+    checkpoint: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of the chorale model.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="That holds Jsb16thSeparated.npz, or the file.")],
+    train: Annotated[bool, typer.Option("--train", help="Train it first; a run that was stopped goes on.")] = False,
+    minutes: Annotated[float, typer.Option(metavar="M", min=0.01, help="Of training.")] = 100.0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the training.")] = 1,
+    patience: Annotated[int, typer.Option(metavar="N", min=0, help="Passes without progress; 0 never stops.")] = 0,
+) -> None:
+    """Train and score the Music Transformer on the JSB chorales, beside the paper's table."""
+    if train:
+        from brainmidi.cli.train import check_folders
+        from brainmidi.training.devices import need_back_end
+
+        work = check_folders(minutes, checkpoint, checkpoint.parent, None, {"kind": "chorale"})
+        need_back_end()
+        from brainmidi.training import jsb as recipe
+
+        checkpoint = checkpoint.resolve()  # Its name is the checkpoint's.
+        recipe.train(checkpoint, data=data, work=work, minutes=minutes, seed=seed, patience=patience)
+    _known(str(checkpoint))
+    from brainmidi.evaluate import jsb as figures
+
+    found = figures.evaluate(checkpoint, data)
+    if train:
+        recipe.finish(checkpoint, figures=found)
+    typer.echo("\n".join(f"{what:<46} {value}" for what, value in figures.shown(found)))
+
+
 @evaluate_app.command("demo-profile")
 def demo_profile(
     out: Annotated[Path, typer.Argument(metavar="FILE", help="Where the profile goes.")],
