@@ -22,6 +22,8 @@ from brainmidi.training.scorerows import Row
 
 #: Rows that are read at once, bars of a prompt, and the most tokens and pieces that are gone on with.
 BATCH, PROMPT_BARS, MOST_TOKENS, MOST_PIECES = 16, 4, 1024, 48
+#: Continuations, at least: a few pieces are gone on with several times each, or chance would be most of the figure.
+CONTINUATIONS = 96
 #: Most windows whose tokens are scored, of each kind of music.
 MOST_WINDOWS = 256
 #: Onset intervals in sixteenths; what is longer counts as this.
@@ -103,7 +105,8 @@ def continuations(model: TransformerStepper, test: Sequence[Row], train: Sequenc
     chosen = _spread([row for row in test if len(row.bar_indices) > PROMPT_BARS + 1], MOST_PIECES)
     prompts = [row.tokens[: row.bar_indices[PROMPT_BARS]] for row in chosen]
     lengths = [min(len(row.tokens) - len(prompt), MOST_TOKENS) for row, prompt in zip(chosen, prompts, strict=True)]
-    played = go_on(model, prompts, lengths, np.random.default_rng(seed))
+    times = -(-CONTINUATIONS // len(chosen))
+    played = go_on(model, prompts * times, lengths * times, np.random.default_rng(seed))
     made = [notes_of(row, PROMPT_BARS) for row in played]
     truth = [
         notes_of(row.tokens[: len(prompt) + length], PROMPT_BARS)
@@ -113,7 +116,8 @@ def continuations(model: TransformerStepper, test: Sequence[Row], train: Sequenc
     mine, right, other = histograms(made), histograms(truth), histograms(others)
     figures: dict[str, Any] = {f"{name}_overlap": statistics.overlap(mine[name], right[name]) for name in right}
     figures |= {f"{name}_overlap_of_training_pieces": statistics.overlap(other[name], right[name]) for name in right}
-    figures |= {"notes_played": sum(len(notes) for _, notes in made), "pieces_gone_on_with": len(chosen)}
+    figures |= {"pieces_gone_on_with": len(chosen), "times_each": times}
+    figures["notes_played"] = sum(len(notes) for _, notes in made)
     known = melody_rows([notes_of(row.tokens, 0) for row in train])
     for kind, rows in (("played", made), ("test_pieces", truth)):
         match = statistics.longest_match(melody_rows(rows), known)

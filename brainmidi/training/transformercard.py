@@ -41,8 +41,9 @@ NOTES = {
         "Made by `brainmidi evaluate transformer`. `nll` is in nats a token, beside tables of tokens, pairs and "
         "triples on the same tokens (mixed with shorter contexts by weights that were chosen on the validation split). "
         "Overlaps are sums of the smaller of two normalised histograms: test pieces are gone on with after their first "
-        "four bars, at temperature 1 under the grammar alone, for as many tokens as they have (at most 1024), and "
-        "compared with what they have there; training pieces compared in the same way stand beside. A verbatim match "
+        "four bars, at temperature 1 under the grammar alone, for as many tokens as they have (at most 1024), several "
+        "times each where they are few, and compared with what they have there; training pieces compared in the same "
+        "way stand beside. A verbatim match "
         "is a run of the melody's notes with equal intervals and times between onsets as in any training piece, in any "
         "key; test pieces stand beside, for what is common in this music anyway. The goal is 0.85 for each overlap."
     ),

@@ -62,12 +62,13 @@ def test_a_model_without_opinions_goes_on_with_what_the_grammar_allows() -> None
         assert not bars.decode(found).ended
 
 
-def test_a_model_that_knows_a_piece_plays_it_and_foresees_all_of_it() -> None:
+def test_a_model_that_knows_a_piece_plays_it_and_foresees_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     piece = row(song())
     model: Any = Deaf(piece.tokens)
+    monkeypatch.setattr(scores, "CONTINUATIONS", 3)
     figures = scores.continuations(model, [piece], [piece], seed=0)
     assert {figures[f"{name}_overlap"] for name in ("pitch_class", "duration", "onset_interval", "velocity")} == {1.0}
-    assert figures["notes_played"] == 4 * 5
+    assert figures["notes_played"] == 4 * 5 * figures["times_each"]
     assert figures["played_longest_verbatim_notes"] == 16
     assert figures["played_longest_verbatim_beats"] == 15.0
     assert scores.likelihoods(model, {}, [piece])["nll"] == pytest.approx(0.0, abs=1e-6)
