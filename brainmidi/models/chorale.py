@@ -26,8 +26,10 @@ N_VOICES = 4
 SILENCE = 0
 #: A frame that is no part of the piece.
 PADDING = -1
-#: Frames that a pitch has been held, this one counted, are told up to this number.
-LONGEST_HELD = 17
+#: How long a pitch has been held is told in classes, of which these are the last frames. (Told exactly, four voices'
+#: lengths name a place in a piece, and the training pieces are soon known by heart.)
+HELD = np.array([1, 2, 3, 4, 6, 8, 12])
+N_HELD = len(HELD) + 1
 #: Columns of what :func:`observed` returns: classes, frames held, class before that, place in a span of 16 frames.
 N_COLUMNS = 3 * N_VOICES + 1
 PHASES = 16
@@ -89,8 +91,8 @@ def observed(classes: NDArray[np.integer]) -> NDArray[np.int32]:
     Returns
     -------
     ndarray of int32, shape (n_frames, 13)
-        The classes; for how many frames each has stood, 1..17; the class before it, -1 where there is none; the frame's
-        number modulo 16.
+        The classes; for how long each has stood, this frame counted, as classes 0..7 (:data:`HELD`); the class before
+        it, -1 where there is none; the frame's number modulo 16.
     """
     rows = np.asarray(classes, dtype=np.int32)
     n = len(rows)
@@ -101,7 +103,7 @@ def observed(classes: NDArray[np.integer]) -> NDArray[np.int32]:
         line = rows[:, voice]
         begins = np.flatnonzero(np.concatenate([[True], line[1:] != line[:-1]]))
         number = np.repeat(np.arange(len(begins)), np.diff(np.concatenate([begins, [n]])))
-        found[:, N_VOICES + voice] = np.minimum(np.arange(n) - begins[number] + 1, LONGEST_HELD)
+        found[:, N_VOICES + voice] = np.searchsorted(HELD, np.arange(n) - begins[number] + 1)
         found[:, 2 * N_VOICES + voice] = np.where(number > 0, line[begins[number] - 1], PADDING)
     return found
 
@@ -115,6 +117,7 @@ class RelationalAttention(keras.layers.Layer):
         self.n_heads, self.head_size, self.n_pitches, self.cells = a, d // a, config.n_pitches, cells
         self.qkv = self.add_weight(shape=(d, 3 * d), initializer="glorot_uniform", name="qkv")
         self.out = self.add_weight(shape=(d, d), initializer="glorot_uniform", name="out")
+        self.rate, self.seeds = config.dropout / 2, keras.random.SeedGenerator()
         self.heard = self.add_weight(
             shape=(a, config.n_pitches, self.head_size), initializer="glorot_uniform", name="heard"
         )
@@ -126,7 +129,7 @@ class RelationalAttention(keras.layers.Layer):
             shape=(a, self.head_size, 2 * config.n_pitches - 1), initializer=small, name="by_interval"
         )
 
-    def call(self, x: Tensor, intervals: Tensor, sounded: Tensor) -> Tensor:
+    def call(self, x: Tensor, intervals: Tensor, sounded: Tensor, training: bool = False) -> Tensor:
         """Let every cell attend to the cells before it.
 
         What a cell holds is no part of its own x, which says what is foreseen there; but the cells after it may look at
@@ -152,6 +155,9 @@ class RelationalAttention(keras.layers.Layer):
         queries = ops.concatenate([q, scores_of_pitch], axis=-1)
         keys = ops.concatenate([k, ops.broadcast_to(sounded, heads)], axis=-1)
         not_before = ops.triu(ops.full((t, t), -1e9), k=0)
+        if training:  # some cells are hidden from all that look back
+            hidden = keras.random.uniform((b, 1, 1, t), seed=self.seeds) < self.rate
+            not_before = not_before + ops.where(hidden, -1e9, 0.0)
         scores = queries @ ops.transpose(keys, (0, 1, 3, 2)) + self._by_distance(q) + not_before
         # A score of 0 for looking nowhere, which the first cell has to.
         scores = ops.pad(scores, ((0, 0), (0, 0), (0, 0), (1, 0)))
@@ -193,7 +199,7 @@ class Block(keras.layers.Layer):
 
     def call(self, x: Tensor, intervals: Tensor, sounded: Tensor, training: bool = False) -> Tensor:
         """Return the layer's output (b, t, d)."""
-        branch = self.attention(self.norm_attention(x), intervals, sounded)
+        branch = self.attention(self.norm_attention(x), intervals, sounded, training=training)
         x = x + self.dropout(branch, training=training)
         return x + self.dropout(self.outer(self.inner(self.norm_inner(x))), training=training)
 
@@ -205,7 +211,7 @@ class ChoraleTransformer(keras.Model):
         super().__init__(name="chorale_transformer", **kwargs)
         self.config = config
         d, c, p = config.size, config.n_classes, config.n_pitches
-        told = N_VOICES * (c + 1 + 2 * p - 1 + LONGEST_HELD + 1) + c + 1 + PHASES
+        told = N_VOICES * (c + 1 + 2 * p - 1 + N_HELD) + c + 1 + PHASES
         self.told = self.add_weight(shape=(N_VOICES, told, d), initializer="glorot_uniform", name="told")
         self.blocks = [Block(config, name=f"layer_{n}") for n in range(config.n_layers)]
         self.norm = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")
@@ -237,7 +243,7 @@ class ChoraleTransformer(keras.Model):
         seen = [
             _one_hot(newest + 1, c + 1),
             _one_hot(interval, 2 * p - 1),
-            _one_hot(held, LONGEST_HELD + 1),
+            _one_hot(held, N_HELD),
             _one_hot(ops.expand_dims(leap, -1) + 1, c + 1),
             _one_hot(phase, PHASES),
         ]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from brainmidi.evaluate.jsb import PAPER, STRIDE
 from brainmidi.models.checkpoint import read_sizes
-from brainmidi.models.chorale import N_COLUMNS, N_VOICES, PADDING, ChoraleConfig, ChoraleTransformer, observed
+from brainmidi.models.chorale import N_COLUMNS, N_VOICES, PADDING, PHASES, ChoraleConfig, ChoraleTransformer, observed
 from brainmidi.training import fit
 from brainmidi.training.cards import TRAINING_FILE, Card, rounded, write_card
 from brainmidi.training.chorales import Chorale, classes_of, load, ranges, transpositions
@@ -22,6 +22,7 @@ from brainmidi.training.chorales import Chorale, classes_of, load, ranges, trans
 PEAK_RATE = 1e-3
 BATCH_SIZE = 4
 BATCHES_PER_EPOCH = 50
+FRAMES_PER_BEAT = 4
 #: Semitones beyond the range of each voice to which pieces are moved.
 BEYOND = 3
 #: Least part of a stretch that a piece has to fill; what begins later in the piece is drawn with its end.
@@ -60,7 +61,10 @@ class Stretches(fit.SeededBatches):
     def _draw(self, rng: np.random.Generator) -> NDArray[np.int32]:
         moved = self.pieces[rng.choice(len(self.pieces), p=self.share)]
         piece = moved[rng.integers(len(moved))]
-        return stretch(piece, int(rng.integers(max(len(piece) - int(self.length * FILLED), 0) + 1)), self.length)
+        row = stretch(piece, int(rng.integers(max(len(piece) - int(self.length * FILLED), 0) + 1)), self.length)
+        # No one knows where the first bar line is: a piece may begin on any beat of 16 frames.
+        row[:, -1] = np.where(row[:, -1] == PADDING, PADDING, (row[:, -1] + FRAMES_PER_BEAT * rng.integers(4)) % PHASES)
+        return row
 
 
 def stretch(piece: NDArray[np.int32], start: int, length: int) -> NDArray[np.int32]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from brainmidi.models.chorale import LONGEST_HELD, PADDING, ChoraleConfig, observed
+from brainmidi.models.chorale import HELD, PADDING, ChoraleConfig, observed
 
 pytestmark = pytest.mark.models
 CONFIG = ChoraleConfig(low=60, high=71, n_layers=2, size=16, n_heads=2, inner_size=32, reach=8, dropout=0.0)
@@ -41,8 +41,8 @@ def test_what_is_observed_is_classes_frames_held_the_class_before_and_the_phase(
     classes = np.array([[5, 1, 2, 3]] * 20, dtype=np.int32)
     classes[2:, 0] = 7
     seen = observed(classes)
-    assert seen[:4, 4].tolist() == [1, 2, 1, 2]
-    assert seen[19, 4:8].tolist() == [LONGEST_HELD] * 4
+    assert seen[:4, 4].tolist() == [0, 1, 0, 1]
+    assert seen[19, 4:8].tolist() == [len(HELD)] * 4
     assert seen[:4, 8].tolist() == [PADDING, PADDING, 5, 5]
     assert seen[19, 12] == 3
 
