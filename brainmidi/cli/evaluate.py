@@ -47,7 +47,7 @@ def musicvae(
 
 @evaluate_app.command("transformer")
 def transformer(
-    checkpoint: Checkpoint = "music-transformer_chorales",
+    checkpoint: Checkpoint = "music-transformer_scores",
     collections: Collections = [],  # noqa: B006 (typer copies it)
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The folder of MIDI files that it was trained on.")

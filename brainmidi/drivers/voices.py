@@ -23,7 +23,7 @@ from brainmidi.types import DUO, Phrase
 #: Shipped checkpoints by part; the first one has the part's anchors.
 CHECKPOINTS: dict[str, tuple[str, ...]] = {
     "melody": ("hier-mel_2bar",),
-    "accompaniment": ("music-transformer_chorales",),
+    "accompaniment": ("music-transformer_scores",),
     "bass": ("hier-bass_2bar_chords",),
     "drums": ("hier-drums_2bar", "hier-groove_2bar_hits"),
 }

@@ -8,6 +8,7 @@ foresee; every later import finds it. Whatever is loaded already stays as it is.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -57,8 +58,9 @@ def leaving_out(later: Sequence[str] = LATER, absent: Sequence[str] = ABSENT) ->
     later : sequence of str
         Modules that are loaded when they are first used; a package stands before its modules.
     absent : sequence of str
-        Packages that cannot be imported in this block, and can be after it.
+        Packages that cannot be imported in this block, and can be after it; not the one that Keras is told to run on.
     """
+    absent = [name for name in absent if name != os.environ.get("KERAS_BACKEND")]
     stand_ins: dict[str, ModuleType | None] = {name: _Later(name) for name in later if name not in sys.modules}
     for name, stand_in in stand_ins.items():
         package, _, short = name.rpartition(".")

@@ -56,6 +56,12 @@ def test_an_absent_package_is_found_again_afterwards(packages):
     assert importlib.import_module("heavyweight").colour == "red"
 
 
+def test_the_package_that_keras_is_told_to_run_on_is_never_absent(packages, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "heavyweight")
+    with leaving_out((), ("heavyweight",)):
+        assert importlib.import_module("heavyweight").colour == "red"
+
+
 def test_what_is_loaded_already_stays(packages):
     loaded = importlib.import_module("heavyweight")
     with leaving_out(("heavyweight",), ("heavyweight",)):
