@@ -99,7 +99,7 @@ def measure(folder: Path, phrases: int, cores: int, density: float) -> dict[str,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", help="a name or folder; random weights without")
-    parser.add_argument("--size", type=int, default=256, help="model size of the random weights")
+    parser.add_argument("--size", type=int, default=192, help="model size of the random weights")
     parser.add_argument("--phrases", type=int, default=200)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--density", type=float, default=1.0, help="0..1; the busiest costs most")
