@@ -13,7 +13,7 @@ from brainmidi.models.checkpoint import read_config
 from brainmidi.training.cards import TRAINING_FILE, Card, licences, rounded, write_card
 from brainmidi.training.scorerows import USUAL
 
-#: Folders whose music is known by their name.
+#: Folders whose music is known by their name, in small letters.
 FOLDERS = {
     "pop909": "POP909 (Wang et al. 2020, ISMIR): the MIDI files are under the MIT licence, **the songs are in "
     "copyright**. What a model learned from them may come out again: do not release takes made with it as free of "
@@ -86,7 +86,7 @@ def finish(folder: Path, *, cache: Path, collections: tuple[str, ...] = (), data
     whose = licences(collections or USUAL[codec])
     if data is not None:
         name = data.resolve().name
-        whose = (FOLDERS.get(name, f"MIDI files of the folder {name}: their rights are for its owner to know"),)
+        whose = (FOLDERS.get(name.lower(), f"MIDI files of the folder {name}: their rights are for its owner to know"),)
     card = Card(
         title=f"Music Transformer {config['name']}",
         what=WHAT["played" if codec == "performance" and data is not None else codec].format(sizes=sizes),

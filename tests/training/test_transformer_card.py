@@ -50,8 +50,9 @@ def test_a_card_says_data_command_sizes_and_figures(finish: Any, tmp_path: Path)
 
 @pytest.mark.models
 def test_a_model_of_songs_in_copyright_is_labelled(finish: Any, tmp_path: Path) -> None:
-    for name, label in (("pop909", "songs are in copyright"), ("mine", "rights are for its owner to know")):
-        folder = checkpoint(tmp_path / f"of {name}", codec="bars")
+    copyright, owner = "songs are in copyright", "rights are for its owner to know"
+    for number, (name, label) in enumerate((("pop909", copyright), ("POP909", copyright), ("mine", owner))):
+        folder = checkpoint(tmp_path / f"model {number}", codec="bars")
         finish(folder, cache=tmp_path, data=tmp_path / name)
         card = (folder / "README.md").read_text()
         assert label in card
