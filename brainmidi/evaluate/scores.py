@@ -101,8 +101,13 @@ def likelihoods(model: TransformerStepper, grams: dict[str, Ngrams], rows: Seque
 
 
 def continuations(model: TransformerStepper, test: Sequence[Row], train: Sequence[Row], seed: int) -> dict[str, Any]:
-    """Return how like the test pieces what the model plays after their first bars is, and what of it is verbatim."""
+    """Return how like the test pieces what the model plays after their first bars is, and what of it is verbatim.
+
+    Where all test pieces are too short to be gone on with, that is all it says.
+    """
     chosen = _spread([row for row in test if len(row.bar_indices) > PROMPT_BARS + 1], MOST_PIECES)
+    if not chosen:
+        return {"continuations": f"left out, no test piece has more than {PROMPT_BARS + 1} bars"}
     prompts = [row.tokens[: row.bar_indices[PROMPT_BARS]] for row in chosen]
     lengths = [min(len(row.tokens) - len(prompt), MOST_TOKENS) for row, prompt in zip(chosen, prompts, strict=True)]
     times = -(-CONTINUATIONS // len(chosen))

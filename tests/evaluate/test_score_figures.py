@@ -74,6 +74,13 @@ def test_a_model_that_knows_a_piece_plays_it_and_foresees_all_of_it(monkeypatch:
     assert scores.likelihoods(model, {}, [piece])["nll"] == pytest.approx(0.0, abs=1e-6)
 
 
+def test_test_pieces_that_are_too_short_to_go_on_with_are_said_to_be() -> None:
+    whole = row(song())
+    short = row(whole.tokens[: whole.bar_indices[scores.PROMPT_BARS + 1]])
+    figures = scores.continuations(Deaf(), [short, short], [whole], seed=0)  # type: ignore[arg-type]
+    assert figures == {"continuations": "left out, no test piece has more than 5 bars"}
+
+
 def test_every_token_alike_is_the_logarithm_of_the_vocabulary() -> None:
     model: Any = Deaf()
     figures = scores.likelihoods(model, {}, [row(song())])
