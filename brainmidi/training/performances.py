@@ -92,11 +92,14 @@ def window(tokens: NDArray[np.int32], start: int, length: int) -> NDArray[np.int
 
 
 def held_out(pieces: list[Performance], length: int) -> NDArray[np.int32]:
-    """Return the pieces cut into consecutive windows, untransposed: (n_windows, length + 1)."""
+    """Return the pieces cut into consecutive windows, untransposed: (n_windows, length + 1).
+
+    A short rest at a piece's end is left out; where all pieces are as short as that, each is a window.
+    """
     rows = [
         window(piece.tokens, start, length + 1)
         for piece in pieces
         for start in range(0, len(piece.tokens), length)
         if len(piece.tokens) - start > length // 4
-    ]
+    ] or [window(piece.tokens, 0, length + 1) for piece in pieces]
     return np.stack(rows)

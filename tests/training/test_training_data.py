@@ -117,6 +117,16 @@ def test_held_out_windows_overlap_by_the_event_they_start_from() -> None:
     assert rows[0, 32] == rows[1, 0]
 
 
+def test_of_pieces_that_are_all_short_each_is_a_held_out_window() -> None:
+    piece = performances(chorale())[0]
+    length = 4 * len(piece.tokens)  # a rest of a quarter of it is left out
+    rows = held_out([piece, piece], length)
+    assert rows.shape == (2, length + 1)
+    assert rows[0, : len(piece.tokens)].tolist() == piece.tokens.tolist()
+    long = replace(piece, tokens=np.tile(piece.tokens, 2))
+    assert len(held_out([piece, long], length)) == 1
+
+
 def test_a_card_names_data_licence_command_and_every_figure(tmp_path: Path) -> None:
     card = cards.Card(
         title="A model",
