@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from brainmidi.cli.train import Seed
+
 evaluate_app = typer.Typer(name="evaluate", help="Measure the shipped models; make the simulated brain's profile.")
 
 
@@ -54,20 +56,26 @@ def transformer(
     ] = None,
     cache: Cache = Path("cache"),
     control: Annotated[
-        bool, typer.Option("--control", help="Of a model of bars, measure too whether it follows its controls.")
+        bool,
+        typer.Option("--control", help="Of a model of bars, see too if it follows its controls; ends with 1 if not."),
     ] = False,
 ) -> None:
     """Measure a Music Transformer on music that it has never seen: what it foresees, and what it makes of it."""
     folder = _known(checkpoint)
+    if control:
+        from brainmidi.evaluate import control as levels
+
+        levels.need_bars(folder)  # before all else is measured
     from brainmidi.evaluate import transformer as figures
 
     found = figures.evaluate(folder, cache=cache, collections=tuple(collections), data=data)
     typer.echo("\n".join(figures.shown(found)))
     if control:
-        from brainmidi.evaluate import control as levels
-
-        lines = levels.shown(levels.evaluate(checkpoint, progress=lambda line: typer.echo(line, err=True)))
+        measured = levels.evaluate(folder, progress=lambda line: typer.echo(line, err=True))
+        lines = levels.shown(measured)
         typer.echo("control\n" + "\n".join(f"  {what:<46} {value}" for what, value in lines))
+        if not all(measured["held"].values()):
+            raise typer.Exit(1)
 
 
 @evaluate_app.command("jsb")
@@ -76,7 +84,7 @@ def jsb(
     data: Annotated[Path, typer.Option(metavar="DIR", help="That holds Jsb16thSeparated.npz, or the file.")],
     train: Annotated[bool, typer.Option("--train", help="Train it first; a run that was stopped goes on.")] = False,
     minutes: Annotated[float, typer.Option(metavar="M", min=0.01, help="Of training.")] = 100.0,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the training.")] = 1,
+    seed: Seed = 1,
     patience: Annotated[int, typer.Option(metavar="N", min=0, help="Passes without progress; 0 never stops.")] = 0,
 ) -> None:
     """Train and score the Music Transformer on the JSB chorales, beside the paper's table."""

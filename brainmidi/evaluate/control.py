@@ -81,7 +81,15 @@ class Run:
 
 
 def evaluate(checkpoint: str | Path, *, progress: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
-    """Return :func:`control` of a checkpoint.
+    """Return :func:`control` of a checkpoint; see :func:`need_bars`."""
+    folder = need_bars(checkpoint)
+    from brainmidi.models.stepper import TransformerStepper
+
+    return control(TransformerStepper(folder), progress=progress)
+
+
+def need_bars(checkpoint: str | Path) -> Path:
+    """Return the folder of a checkpoint whose controls can be measured, without loading its weights.
 
     Raises
     ------
@@ -92,9 +100,7 @@ def evaluate(checkpoint: str | Path, *, progress: Callable[[str], None] = lambda
     codec = read_config(folder, "transformer").get("codec", "performance")
     if codec != "bars":
         raise ModelError(f"checkpoint {folder.name} writes {codec}, controls are measured of bars; name one of bars")
-    from brainmidi.models.stepper import TransformerStepper
-
-    return control(TransformerStepper(folder), progress=progress)
+    return folder
 
 
 def play(model: StepModel, controls: Controls, seed: int) -> Run:
@@ -201,7 +207,7 @@ def control(
 
 
 def shown(found: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the figures of :func:`control` as lines of what and how much."""
+    """Return the figures of :func:`control` as lines of what and how much; a law that is broken says what it lacks."""
 
     def ends(name: str) -> str:
         return f"{found[name][0]:.3f} to {found[name][-1]:.3f}"
@@ -220,7 +226,18 @@ def shown(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("limits broken", f"{found['broken']} in {found['runs']} runs"),
         ("random logits decode", f"{found['rows_decoded']} of {found['rows']}"),
     ]
-    return lines + [(f"held: {what}", "yes" if kept else "NO") for what, kept in found["held"].items()]
+    lacks = {
+        "temperature raises token entropy": f"Spearman {found['rank_token_entropy']:.3f}, at least {RANK} is needed",
+        "temperature raises pitch-class entropy": (
+            f"Spearman {found['rank_pitch_class_entropy']:.3f}, at least {RANK} is needed"
+        ),
+        "harmony raises chord tones": (
+            f"share {ends('chord_tones_on_strong_beats')}, at least {STRICT} and more than at first are needed at last"
+        ),
+        "limits hold": f"{found['broken']} notes or onsets are beyond them",
+        "random logits decode": f"{found['rows'] - found['rows_decoded']} of {found['rows']} rows do not",
+    }
+    return lines + [(f"held: {what}", "yes" if kept else f"NO, {lacks[what]}") for what, kept in found["held"].items()]
 
 
 def _moved(name: str, value: float, seed: int) -> Controls:

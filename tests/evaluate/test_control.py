@@ -38,9 +38,21 @@ def test_the_figures_are_told_in_lines(found) -> None:
     assert lines["limits broken"] == "0 in 108 runs"
     assert lines["random logits decode"] == "20 of 20"
     assert lines["held: limits hold"] == "yes"
-    assert lines | {"held: limits hold": "NO"} == dict(
-        control.shown(found | {"held": found["held"] | {"limits hold": False}})
-    )
+
+
+def test_a_law_that_is_not_held_says_what_it_lacks(found) -> None:
+    worse = {"broken": 3, "rows_decoded": 18, "rank_token_entropy": 0.5, "rank_pitch_class_entropy": 0.25}
+    worse["chord_tones_on_strong_beats"] = [0.5, 0.9]
+    lines = dict(control.shown(found | worse | {"held": dict.fromkeys(found["held"], False)}))
+    assert {what: value for what, value in lines.items() if what.startswith("held")} == {
+        "held: temperature raises token entropy": "NO, Spearman 0.500, at least 0.9 is needed",
+        "held: temperature raises pitch-class entropy": "NO, Spearman 0.250, at least 0.9 is needed",
+        "held: harmony raises chord tones": (
+            "NO, share 0.500 to 0.900, at least 0.95 and more than at first are needed at last"
+        ),
+        "held: limits hold": "NO, 3 notes or onsets are beyond them",
+        "held: random logits decode": "NO, 2 of 20 rows do not",
+    }
 
 
 def test_one_run_is_counted_as_it_was_played(monkeypatch) -> None:

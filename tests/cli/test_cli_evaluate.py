@@ -1,0 +1,78 @@
+"""``brainmidi evaluate``: what is refused at once, and what the commands hand on."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from brainmidi.cli.main import main
+from brainmidi.evaluate import control
+
+
+def ran(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    """Run a command and return its exit status, stdout and stderr."""
+    with pytest.raises(SystemExit) as end:
+        main(["evaluate", *(str(argument) for argument in arguments)])
+    out, err = capsys.readouterr()
+    assert isinstance(end.value.code, int)
+    return end.value.code, out, err
+
+
+def checkpoint(folder: Path, **config: Any) -> Path:
+    """Return a folder that names a model and holds none."""
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"name": folder.name, **config}))
+    return folder
+
+
+def replaced(monkeypatch: pytest.MonkeyPatch, name: str, **functions: Any) -> None:
+    """Put functions in the place of a module that needs Keras."""
+    module = SimpleNamespace(**functions)
+    room, leaf = name.rsplit(".", 1)
+    monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(sys.modules[room], leaf, module, raising=False)
+
+
+def test_a_seed_out_of_its_range(capsys, tmp_path: Path) -> None:
+    status, out, err = ran(capsys, "jsb", tmp_path / "new", "--data", tmp_path, "--train", "--seed", "-1")
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
+    assert "Invalid value for '--seed'" in err
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Replace what measures a transformer, and return which folders were measured."""
+    asked: list[str] = []
+
+    def evaluate(folder: str, **_: Any) -> dict[str, Any]:
+        asked.append(folder)
+        return {"several parts": {"nll": 1.0}}
+
+    replaced(monkeypatch, "brainmidi.evaluate.transformer", evaluate=evaluate, shown=lambda found: list(found))
+    return asked
+
+
+def test_controls_of_a_model_of_performances_are_refused_before_it_is_measured(
+    capsys, tmp_path: Path, figures: list[str]
+) -> None:
+    folder = checkpoint(tmp_path / "old", kind="transformer")
+    status, out, err = ran(capsys, "transformer", folder, "--control")
+    assert (status, out, figures) == (2, "", [])
+    assert err == "brainmidi: checkpoint old writes performance, controls are measured of bars; name one of bars\n"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_controls_that_are_not_followed_are_named_and_told_by_the_status(
+    capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: list[str], kept: bool
+) -> None:
+    folder = checkpoint(tmp_path / "mine", kind="transformer", codec="bars")
+    monkeypatch.setattr(control, "evaluate", lambda *_, **__: {"held": {"limits hold": kept}})
+    monkeypatch.setattr(control, "shown", lambda found: [("held: limits hold", str(found["held"]["limits hold"]))])
+    status, out, _ = ran(capsys, "transformer", folder, "--control")
+    assert (status, figures) == (0 if kept else 1, [str(folder)])
+    assert out.splitlines() == ["several parts", "control", f"  {'held: limits hold':<46} {kept}"]
