@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -17,13 +18,14 @@ from brainmidi.drivers.timedmodel import Memory, StepModel
 from brainmidi.models.sampling import Sampling
 from brainmidi.music.harmony import Tones
 from brainmidi.music.voices import Constraint, Float32Array, Surroundings
-from brainmidi.types import Phrase
+from brainmidi.types import Note, Phrase
 
 
 class TableSteering:
     """The session's tables, a row a sixteenth.
 
-    The second part stays below the melody, wherever the tables leave it room there.
+    The second part stays below the melody at every instant, wherever the tables leave it room there: no note is struck
+    at or above the melody's, and one that is held ends where the melody comes down to it.
 
     Parameters
     ----------
@@ -42,11 +44,18 @@ class TableSteering:
         self._onsets = constraint.onset_bias
         self._pitches = np.array(constraint.pitch_bias[:, bars.MIN_PITCH : bars.MAX_PITCH + 1])
         self._waits = np.zeros(len(constraint) + 1, dtype=np.float32)
+        self._ceilings = np.full(len(constraint), bars.MAX_PITCH + 1)
         for note in melody:
-            for row in self._pitches[int(note.start * 4) : int(note.end * 4)]:
-                below = np.where(note.pitch > PITCHES, row, -np.inf)
+            for step in range(int(note.start * 4), int(note.end * 4)):
+                below = np.where(note.pitch > PITCHES, self._pitches[step], -np.inf)
                 if np.isfinite(below).any():
-                    row[:] = below
+                    self._pitches[step], self._ceilings[step] = below, note.pitch
+
+    def below(self, note: Note) -> Note:
+        """Return a note that was struck below the melody, ended where the melody comes down to it."""
+        start, end = int(note.start * 4), int(note.end * 4)
+        met = np.flatnonzero(self._ceilings[start + 1 : end] <= note.pitch)
+        return replace(note, length=Fraction(int(met[0]) + 1, 4)) if met.size else note
 
     def sampling(self, step: int) -> Sampling:
         """Return the bar's."""
@@ -112,8 +121,10 @@ class BarAccompaniment:
         request = BarRequest(steps, chord_changes(around.tones), given)
         steering = TableSteering(constraint, around.melody, temperature, max_voices)
         bar = self._player.next_bar(state, request, steering, rng)
+        # A note that the melody cuts short the model remembers as it meant it.
         notes = tuple(
-            replace(note, velocity=int(np.clip(round(float(velocities[int(note.start * 4)])), 1, 127))) for note in bar
+            replace(steering.below(note), velocity=int(np.clip(round(float(velocities[int(note.start * 4)])), 1, 127)))
+            for note in bar
         )
         return bar.memory, Phrase(notes, around.melody.length)
 

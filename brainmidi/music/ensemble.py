@@ -221,12 +221,14 @@ def accompaniment(
     at = landing or 0
     kept = excerpt(bar, beat_of(0), beat_of(at)).notes if at else ()
     if not bar.notes or (landing is not None and all(note.start != beat_of(at) for note in bar)):
+        # The chord too lies below the melody, where an octave is left for it.
+        top = min((note.pitch - 1 for note in melody_bar if note.end > beat_of(at)), default=pitch_range.high)
         struck = held_chords(
             plan.tones,
             [note.pitch for note in bar] or list(before),
             start=at,
             low=pitch_range.low,
-            high=pitch_range.high,
+            high=min(pitch_range.high, max(top, pitch_range.low + 12)),
             voices=min(3, max_voices),
             velocity=round(float(velocities[at])),
         )

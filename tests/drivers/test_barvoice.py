@@ -28,7 +28,7 @@ KEY = Key.parse("C major")
 
 def around(metre: Metre) -> Surroundings:
     chords = ((Fraction(0), Chord.parse("C")), (metre.length / 2, Chord.parse("Am7")))
-    melody = (Note(Fraction(0), Fraction(1), 64), Note(Fraction(1), Fraction(1), 71))
+    melody = (Note(Fraction(0), Fraction(1), 71), Note(Fraction(1), Fraction(1), 57))
     bass = (Note(Fraction(0), Fraction(2), 36, 70, "bass"),)
     length = metre.length
     return Surroundings(Phrase(melody, length), Phrase(bass, length), tones_by_step(chords, KEY, metre))
@@ -71,7 +71,8 @@ def test_the_tables_hold_and_the_model_hears_the_band(seed, time_signature, role
         assert constraint.allows(step, note.pitch)
         at_once = [other for other in phrase if other.start <= note.start < other.end]
         assert len(at_once) <= voices
-        above = [other.pitch for other in beside.melody if other.start <= note.start < other.end]
+        # At every instant: the melody of these bars comes down where it moves first.
+        above = [other.pitch for other in beside.melody if other.start < note.end and note.start < other.end]
         assert all(note.pitch < pitch for pitch in above)
     want = {(n.start, n.pitch, n.part) for n in (*phrase, *beside.melody, *beside.bass)}
     assert {(n.start, n.pitch, n.part) for n in said.notes} == want
@@ -97,7 +98,21 @@ def test_where_new_notes_are_unwelcome_the_old_ones_are_held() -> None:
     for seed in range(10):
         phrase, _ = played(seed, metre, Constraint(table(metre).pitch_bias, unwelcome))
         assert phrase.notes
-        assert all((note.start, note.length) == (0, 4) for note in phrase)
+        assert all((note.start, note.length) == (0, 4 if note.pitch < 57 else 1) for note in phrase)
+
+
+def test_a_held_note_ends_where_the_melody_comes_down_to_it_and_there_alone() -> None:
+    metre = Metre.parse("4/4")
+    pitch_bias = np.full((16, 128), -np.inf, dtype=np.float32)
+    pitch_bias[:, [50, 60]] = 0.0
+    unwelcome = np.full(16, -1e6, dtype=np.float32)
+    unwelcome[0] = 1e6
+    lengths = {
+        (note.pitch, note.length)
+        for seed in range(10)
+        for note in played(seed, metre, Constraint(pitch_bias, unwelcome))[0]
+    }
+    assert lengths == {(60, 1), (50, 4)}
 
 
 def test_a_table_that_leaves_no_room_below_the_melody_is_kept_all_the_same() -> None:
@@ -115,6 +130,20 @@ def test_chords_are_told_where_they_change() -> None:
     # The model knows triads: from C to Cmaj7 nothing changes for it.
     richer = tones_by_step(((Fraction(0), Chord.parse("C")), (Fraction(2), Chord.parse("Cmaj7"))), KEY, metre)
     assert chord_changes(richer) == ((0, C),)
+
+
+@pytest.mark.parametrize("metre", ["4/4", "6/8"])
+def test_in_a_session_the_second_part_lies_below_the_melody_at_every_instant(metre: str) -> None:
+    tonic = Key.parse("D dorian")
+    setup = SessionSetup(tonic, Metre.parse(metre), Progression.parse("", tonic), ANCHORS, bars=8)
+    for seed in range(3):
+        session = Session(setup, FakeMelody(), BarAccompaniment(DreamingModel(seed)))
+        state = session.initial()
+        for _ in range(8):
+            state, bar = session.step(state, ControlFrame(0.0, dict.fromkeys(KNOBS, 0.5)), None)
+            for note in bar.phrase.part("accompaniment"):
+                beside = (n.pitch for n in bar.phrase.part("melody") if n.start < note.end and note.start < n.end)
+                assert all(note.pitch < pitch for pitch in beside)
 
 
 @pytest.mark.parametrize("key", ["C major", "F# minor"])
