@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from keras import ops
 from numpy.typing import NDArray
 
 from brainmidi.codec import melody, performance
+from brainmidi.errors import ConfigError
 from brainmidi.evaluate import scores
 from brainmidi.evaluate.scores import Figures
 from brainmidi.models.checkpoint import find_checkpoint, put_weights, read_config, read_sizes, read_weights
 from brainmidi.models.transformer import MusicTransformer, TransformerConfig
-from brainmidi.training.cards import rounded
+from brainmidi.training.cards import TRAINING_FILE, rounded
 from brainmidi.training.corpora import load_pieces
 from brainmidi.training.performances import Performance, held_out, performances
 from brainmidi.training.performed import read_played
@@ -42,7 +44,7 @@ def evaluate(
     checkpoint : str or Path
         Name of a shipped checkpoint, or a folder.
     cache, collections, data
-        As it was trained with; the usual collections of its codec if none are given.
+        As it was trained with; see :func:`collections_of`.
 
     Returns
     -------
@@ -52,10 +54,29 @@ def evaluate(
     """
     folder = find_checkpoint(checkpoint)
     codec = str(read_config(folder, "transformer").get("codec", "performance"))
-    chosen = collections or USUAL.get(codec, ())
+    chosen = collections_of(folder, collections, data)
     if codec == "bars":
         return scores.evaluate(folder, cache=cache, collections=chosen, data=data)
     return {"continuation": foreseen(folder, cache=cache, collections=chosen, data=data)}
+
+
+def collections_of(folder: Path, collections: tuple[str, ...], data: Path | None) -> tuple[str, ...]:
+    """Return the collections to measure a checkpoint on, which are not looked at where there is a folder `data`.
+
+    They are those that are given, or else those that its training notes, or else the usual ones of its codec.
+
+    Raises
+    ------
+    ConfigError
+        If it was trained on a folder, and none is given: on other music its test pieces would be others.
+    """
+    made = json.loads((folder / TRAINING_FILE).read_text()) if (folder / TRAINING_FILE).exists() else {}
+    if data is None and "folder" in made:
+        raise ConfigError(
+            f"checkpoint {folder.name} was trained on the folder {made['folder']}, none is given; give it with --data"
+        )
+    codec = str(read_config(folder, "transformer").get("codec", "performance"))
+    return collections or tuple(made.get("collections", ())) or USUAL.get(codec, ())
 
 
 def shown(figures: Figures) -> list[str]:

@@ -83,7 +83,7 @@ class Source:
     data : tuple of arrays
         All that is learned from, to know a run by.
     facts : dict
-        Counts, for the model card.
+        What was read, as ``"collections"`` or the name of a ``"folder"``, and counts for the model card.
     options : str
         Of the command line, that said which data.
     """
@@ -210,18 +210,19 @@ def load(
     config = config or SIZES[codec]
     options = "".join(f" --collection {name}" for name in collections)
     collections = collections or USUAL[codec]
+    read: dict[str, Any] = {"collections": list(collections)}
     if data is not None:
-        options = f" --data {shlex.quote(data.resolve().name)}"
+        options, read = f" --data {shlex.quote(data.resolve().name)}", {"folder": data.resolve().name}
     if codec == "performance":
         if data is not None:
             source = _played(performed.read_played(data, cache, progress), config, seed)
         else:
             source = _performances(load_pieces(collections, cache), config, seed)
-        return replace(source, options=options)
+        return replace(source, facts=read | source.facts, options=options)
     found = scorerows.load(cache=cache, collections=collections, data=data, progress=progress)
     learnt = found.split("train", as_written=False)
     validation = scorerows.held_out(found.split("validation"), config.window)
-    facts = {"pieces_left_out": found.left_out}
+    facts = read | {"pieces_left_out": found.left_out}
     facts |= {f"{name}_pieces": len({row.name for row in found.split(name)}) for name in scorerows.SPLITS}
     facts |= {f"{name}_tokens": sum(len(row.tokens) for row in found.split(name)) for name in scorerows.SPLITS}
     few = np.linspace(0, len(validation) - 1, min(VALIDATION, len(validation))).astype(np.intp)

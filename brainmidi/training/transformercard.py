@@ -8,10 +8,9 @@ from typing import Any
 
 from brainmidi.errors import ConfigError
 from brainmidi.evaluate.scores import Figures
-from brainmidi.evaluate.transformer import evaluate
+from brainmidi.evaluate.transformer import collections_of, evaluate
 from brainmidi.models.checkpoint import read_config
 from brainmidi.training.cards import TRAINING_FILE, Card, licences, rounded, write_card
-from brainmidi.training.scorerows import USUAL
 
 #: Folders whose music is known by their name, in small letters.
 FOLDERS = {
@@ -68,22 +67,25 @@ def finish(folder: Path, *, cache: Path, collections: tuple[str, ...] = (), data
     Raises
     ------
     ConfigError
-        If the folder holds no transformer of ours.
+        If the folder holds no transformer of ours, or it was trained on a folder and none is given.
     """
     config = read_config(folder, "transformer")
     codec = str(config.get("codec", "performance"))
     if codec not in NOTES:
         raise ConfigError(f"a transformer of codec {codec!r} is unknown; choose from {', '.join(NOTES)}")
+    collections = collections_of(folder, collections, data)
     figures = evaluate(folder, cache=cache, collections=collections, data=data)
     made: dict[str, Any] = {}
     if (folder / TRAINING_FILE).exists():
         made = json.loads((folder / TRAINING_FILE).read_text())
+    for said_elsewhere in ("folder", "collections"):
+        made.pop(said_elsewhere, None)
     command = str(made.pop("command", ""))
     sizes = (
         f"{config['n_layers']} layers, model size {config['size']}, {config['n_heads']} heads, a window of "
         f"{config['window']} tokens; weights in half precision."
     )
-    whose = licences(collections or USUAL[codec])
+    whose = licences(collections)
     if data is not None:
         name = data.resolve().name
         whose = (FOLDERS.get(name.lower(), f"MIDI files of the folder {name}: their rights are for its owner to know"),)

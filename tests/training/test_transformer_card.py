@@ -59,6 +59,39 @@ def test_a_model_of_songs_in_copyright_is_labelled(finish: Any, tmp_path: Path) 
         assert "released under Apache-2.0" not in card
 
 
+def noted(where: Path, **training: Any) -> Path:
+    """Note in a checkpoint what it was trained on."""
+    (where / "training.json").write_text(json.dumps({"command": "brainmidi train transformer", **training}))
+    return where
+
+
+@pytest.mark.models
+def test_a_model_of_a_folder_is_not_measured_on_the_corpus(finish: Any, tmp_path: Path) -> None:
+    from brainmidi.evaluate.transformer import evaluate
+
+    folder = noted(checkpoint(tmp_path / "mine", codec="bars"), folder="songs")
+    for measured in (evaluate, finish):
+        with pytest.raises(ConfigError, match="mine was trained on the folder songs, none is given; give it with --d"):
+            measured(folder, cache=tmp_path, collections=("bach",))
+    finish(folder, cache=tmp_path, data=tmp_path / "songs, renamed")
+    assert "| folder |" not in (folder / "README.md").read_text()
+
+
+@pytest.mark.models
+def test_collections_are_those_given_or_noted_or_usual(finish: Any, tmp_path: Path) -> None:
+    from brainmidi.evaluate.transformer import collections_of
+
+    folder = checkpoint(tmp_path / "mine", codec="performance")
+    assert collections_of(folder, (), None) == ("bach",)
+    noted(folder, collections=["haydn", "mozart"])
+    assert collections_of(folder, (), None) == ("haydn", "mozart")
+    assert collections_of(folder, ("bach",), None) == ("bach",)
+    finish(folder, cache=tmp_path)
+    card = (folder / "README.md").read_text()
+    assert "J. Haydn" in card
+    assert "J. S. Bach" not in card
+
+
 @pytest.mark.models
 def test_an_imported_transformer_has_no_card_of_ours(finish: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="codec 'unknown' is unknown; choose from bars, performance"):

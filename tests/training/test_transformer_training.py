@@ -107,6 +107,7 @@ def test_chorales_as_performance_events_are_drawn_as_before(
     assert inputs.shape == targets.shape == (8, source.config.window)
     assert source.config.n_classes == 310
     assert source.facts["train_events"] > 0
+    assert source.facts["collections"] == ["bach"]
 
 
 @pytest.mark.models
@@ -123,6 +124,7 @@ def test_what_people_played_is_drawn_at_other_speeds_and_in_other_keys(recipe: A
     inputs, targets = source.batches[0]
     assert inputs.shape == targets.shape == (8, source.config.window)
     assert source.options == " --data piano"
+    assert source.facts["folder"] == "piano"
     pitches, waits = set(), set()
     for row in source.batches[1][0]:
         notes = played.decode(row[row != 0])
@@ -170,6 +172,7 @@ def test_a_checkpoint_says_its_codec_and_its_training_the_command(shared: tuple[
     made = json.loads((shared[0] / "2" / "out" / "training.json").read_text())
     assert made["command"].startswith("KERAS_BACKEND=jax brainmidi train transformer --codec bars --out out")
     assert made["command"].endswith("--devices 2")
+    assert made["collections"] == list(corpora.COLLECTIONS)
 
 
 @needs_jax
