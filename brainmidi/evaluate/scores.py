@@ -103,24 +103,26 @@ def likelihoods(model: TransformerStepper, grams: dict[str, Ngrams], rows: Seque
 def continuations(model: TransformerStepper, test: Sequence[Row], train: Sequence[Row], seed: int) -> dict[str, Any]:
     """Return how like the test pieces what the model plays after their first bars is, and what of it is verbatim.
 
-    Where all test pieces are too short to be gone on with, that is all it says.
+    Where all test pieces are too short to be gone on with, that is all it says. Training pieces that stand beside
+    are as long, and cut as the test pieces are.
     """
-    chosen = _spread([row for row in test if len(row.bar_indices) > PROMPT_BARS + 1], MOST_PIECES)
+    chosen = _spread([row for row in test if _goes_on(row)], MOST_PIECES)
     if not chosen:
         return {"continuations": f"left out, no test piece has more than {PROMPT_BARS + 1} bars"}
     prompts = [row.tokens[: row.bar_indices[PROMPT_BARS]] for row in chosen]
-    lengths = [min(len(row.tokens) - len(prompt), MOST_TOKENS) for row, prompt in zip(chosen, prompts, strict=True)]
+    pieces = [_cut(row) for row in chosen]
+    lengths = [len(piece) - len(prompt) for piece, prompt in zip(pieces, prompts, strict=True)]
     times = -(-CONTINUATIONS // len(chosen))
     played = go_on(model, prompts * times, lengths * times, np.random.default_rng(seed))
     made = [notes_of(row, PROMPT_BARS) for row in played]
-    truth = [
-        notes_of(row.tokens[: len(prompt) + length], PROMPT_BARS)
-        for row, prompt, length in zip(chosen, prompts, lengths, strict=True)
-    ]
-    others = [notes_of(row.tokens[: 2 * MOST_TOKENS], PROMPT_BARS) for row in _spread(train, len(chosen))]
-    mine, right, other = histograms(made), histograms(truth), histograms(others)
+    truth = [notes_of(piece, PROMPT_BARS) for piece in pieces]
+    learnt = _spread([row for row in train if _goes_on(row)], len(chosen))
+    others = [notes_of(_cut(row), PROMPT_BARS) for row in learnt]
+    mine, right = histograms(made), histograms(truth)
     figures: dict[str, Any] = {f"{name}_overlap": statistics.overlap(mine[name], right[name]) for name in right}
-    figures |= {f"{name}_overlap_of_training_pieces": statistics.overlap(other[name], right[name]) for name in right}
+    if others:
+        other = histograms(others)
+        figures |= {f"{name}_overlap_of_training_pieces": statistics.overlap(other[name], right[name]) for name in right}
     figures |= {"pieces_gone_on_with": len(chosen), "times_each": times}
     figures["notes_played"] = sum(len(notes) for _, notes in made)
     known = melody_rows([notes_of(row.tokens, 0) for row in train])
@@ -202,6 +204,15 @@ def melody_rows(pieces: Sequence[tuple[tuple[str, ...], Notes]]) -> NDArray[np.i
         # Of notes struck together the highest stays: it comes last.
         row[line[:, 0]] = line[:, 2] - melody.MIN_PITCH + melody.FIRST_PITCH_CLASS
     return found
+
+
+def _goes_on(row: Row) -> bool:
+    return len(row.bar_indices) > PROMPT_BARS + 1
+
+
+def _cut(row: Row) -> NDArray[np.int32]:
+    """Return the prompt of a piece that goes on, and the most tokens after it."""
+    return row.tokens[: row.bar_indices[PROMPT_BARS] + MOST_TOKENS]
 
 
 def _spread(rows: Sequence[Row], most: int) -> list[Row]:

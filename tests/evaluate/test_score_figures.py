@@ -81,6 +81,18 @@ def test_test_pieces_that_are_too_short_to_go_on_with_are_said_to_be() -> None:
     assert figures == {"continuations": "left out, no test piece has more than 5 bars"}
 
 
+def test_training_pieces_are_cut_as_the_test_pieces_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scores, "CONTINUATIONS", 1)
+    monkeypatch.setattr(scores, "MOST_TOKENS", 20)
+    piece = row(song())
+    figures = scores.continuations(Deaf(), [piece], [piece], seed=0)  # type: ignore[arg-type]
+    beside = [value for name, value in figures.items() if name.endswith("of_training_pieces")]
+    assert beside == [1.0] * 4
+    short = row(piece.tokens[: piece.bar_indices[scores.PROMPT_BARS + 1]])
+    alone = scores.continuations(Deaf(), [piece], [short], seed=0)  # type: ignore[arg-type]
+    assert not [name for name in alone if name.endswith("of_training_pieces")]
+
+
 def test_every_token_alike_is_the_logarithm_of_the_vocabulary() -> None:
     model: Any = Deaf()
     figures = scores.likelihoods(model, {}, [row(song())])
