@@ -122,7 +122,9 @@ def continuations(model: TransformerStepper, test: Sequence[Row], train: Sequenc
     figures: dict[str, Any] = {f"{name}_overlap": statistics.overlap(mine[name], right[name]) for name in right}
     if others:
         other = histograms(others)
-        figures |= {f"{name}_overlap_of_training_pieces": statistics.overlap(other[name], right[name]) for name in right}
+        figures |= {
+            f"{name}_overlap_of_training_pieces": statistics.overlap(other[name], right[name]) for name in right
+        }
     figures |= {"pieces_gone_on_with": len(chosen), "times_each": times}
     figures["notes_played"] = sum(len(notes) for _, notes in made)
     known = melody_rows([notes_of(row.tokens, 0) for row in train])
