@@ -169,6 +169,10 @@ class Session:
             seed=setup.seed,
             before=[note.pitch - setup.key.transposition for note in last_notes(state.last, "accompaniment")],
             max_voices=setup.max_voices,
+            harmony=setup.harmony,
+            since=(density, temperature)
+            if state.last is None
+            else (self._knob(state.last.controls, "density"), state.last.temperature),
         )
         pitched = Phrase((*played.melody.notes, *chords.notes, *played.bass.notes), setup.metre.length)
         sounding = transposed(pitched, setup.key.transposition).notes

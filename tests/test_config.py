@@ -95,6 +95,7 @@ def test_an_unknown_key_names_the_nearest_known_one(tables, place, near):
         ({"session": {"parts": ["melody", "bass"]}}, "[session]: accompaniment is missing", "always play"),
         ({"session": {"parts": ["melody", "accompaniment", "melody"]}}, "[session]: parts", "one twice"),
         ({"session": {"parts": "melody"}}, "[session] parts = 'melody'", "melody, accompaniment, bass, drums"),
+        ({"parts": {"accompaniment": {"harmony": 1.5}}}, "[parts.accompaniment] harmony = 1.5", "0..1"),
         ({"parts": {"drums": {"groove": 2.0}}}, "[parts.drums] groove = 2.0", "0..1"),
         ({"parts": {"drums": {"low": 30}}}, "[parts.drums] low is unknown", "groove"),
         ({"parts": {"melody": {"high": 65}}}, "[parts.melody]: high", "octave"),

@@ -163,6 +163,7 @@ def session_setup(
         bass_anchors=playing.get("bass", ()),
         drum_anchors=playing.get("drums", ()),
         groove=config.parts.drums.groove,
+        harmony=config.parts.accompaniment.harmony,
     )
 
 

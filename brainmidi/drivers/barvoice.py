@@ -17,7 +17,7 @@ from brainmidi.drivers.steering import PITCHES, TOP_P
 from brainmidi.drivers.timedmodel import Memory, StepModel
 from brainmidi.models.sampling import Sampling
 from brainmidi.music.harmony import Tones
-from brainmidi.music.voices import Constraint, Float32Array, Surroundings
+from brainmidi.music.voices import Constraint, Course, Float32Array, Surroundings
 from brainmidi.types import Note, Phrase
 
 
@@ -31,17 +31,17 @@ class TableSteering:
     ----------
     constraint : Constraint
         One row a sixteenth.
+    course : Course
+        Temperature, and when anything may be struck, at each sixteenth.
     melody : Phrase
         Of the same bar.
-    temperature : float
-        Of every draw.
     max_voices : int
         Most notes that sound at once.
     """
 
-    def __init__(self, constraint: Constraint, melody: Phrase, temperature: float, max_voices: int) -> None:
-        self._sampling, self._voices = Sampling(temperature, top_p=TOP_P), max_voices
-        self._onsets = constraint.onset_bias
+    def __init__(self, constraint: Constraint, course: Course, melody: Phrase, max_voices: int) -> None:
+        self._sampling = [Sampling(float(temperature), top_p=TOP_P) for temperature in course.temperature]
+        self._voices, self._onsets = max_voices, course.onset_bias
         self._pitches = np.array(constraint.pitch_bias[:, bars.MIN_PITCH : bars.MAX_PITCH + 1])
         self._waits = np.zeros(len(constraint) + 1, dtype=np.float32)
         self._ceilings = np.full(len(constraint), bars.MAX_PITCH + 1)
@@ -58,19 +58,19 @@ class TableSteering:
         return replace(note, length=Fraction(int(met[0]) + 1, 4)) if met.size else note
 
     def sampling(self, step: int) -> Sampling:
-        """Return the bar's."""
-        return self._sampling
+        """Return the course's."""
+        return self._sampling[step]
 
     def pitches(self, step: int) -> Float32Array:
         """Return the table's row."""
         return np.asarray(self._pitches[step], dtype=np.float32)
 
     def onset(self, step: int) -> float:
-        """Return the table's entry."""
+        """Return the course's entry."""
         return float(self._onsets[step])
 
     def waits(self, step: int) -> Float32Array:
-        """Return zeros: the table says all about when."""
+        """Return zeros: the course says all about when."""
         return self._waits
 
     def voices(self, step: int) -> int:
@@ -119,7 +119,8 @@ class BarAccompaniment:
             for note in (*around.melody, *around.bass)
         )
         request = BarRequest(steps, chord_changes(around.tones), given)
-        steering = TableSteering(constraint, around.melody, temperature, max_voices)
+        steady = Course(np.full(steps, temperature, dtype=np.float32), constraint.onset_bias)
+        steering = TableSteering(constraint, around.course or steady, around.melody, max_voices)
         bar = self._player.next_bar(state, request, steering, rng)
         # A note that the melody cuts short the model remembers as it meant it.
         notes = tuple(

@@ -28,6 +28,7 @@ _SHUT, _WELCOME = -14.0, 4.0  # the ends of that scale
 _COMFORT = 5  # semitones from the register's centre that cost nothing
 _REACH = 0.05  # cost of each semitone squared beyond that
 _LANDING = 6.0  # an onset where a cadence wants one
+_STRICT = 3.0  # how steeply the second part's harmony above its middle bends the odds of tones that are foreign
 _MEMORY = 1.2  # what the theme did, when it comes back
 _JARRING = -0.3  # a tone with less than this does not fit where it stands
 
@@ -148,26 +149,45 @@ def two_bars(first: Constraint, second: Constraint) -> Constraint:
 
 
 def accompaniment_bar(
-    tones: Sequence[Tones], metre: Metre, role: Role, *, low: int, high: int, density: float
+    tones: Sequence[Tones],
+    metre: Metre,
+    role: Role,
+    *,
+    low: int,
+    high: int,
+    density: float | Float32Array,
+    harmony: float = 0.5,
 ) -> Constraint:
     """Return the constraint of one accompaniment bar: chord tones on the pulses, roots below, open spacing in the bass.
 
-    Parameters and return are those of :func:`melody_bar`, but for `density`: it opens one level of the metre after the
-    other, from the two strongest pulses of a bar over every pulse to their halves.
+    Parameters and return are those of :func:`melody_bar`, but for these.
+
+    Parameters
+    ----------
+    density : float or ndarray, shape (n_steps,)
+        0..1, of the bar or of each step. It opens one level of the metre after the other, from the two strongest pulses
+        of a bar over every pulse to their halves.
+    harmony : float
+        0..1. At 0 the chord pulls at nothing, so that the model has its own way within the key; at 0.5 it pulls as far
+        as it persuades; at 1 nothing but its tones may start on a pulse of the metre.
     """
     weights = np.asarray(metre.weights, dtype=np.float32)
+    pull, strict = min(1.0, 2 * harmony), max(0.0, 2 * harmony - 1)
+    push = -np.inf if strict == 1 else _STRICT * float(np.log1p(-strict))
     pitches = np.arange(128)
     classes = pitches % 12
     pitch_bias = np.full((metre.steps, 128), -np.inf, dtype=np.float32)
     for step, now in enumerate(tones):
         allowed = np.isin(classes, list(now.allowed)) & (pitches >= low) & (pitches <= high)
         in_chord = np.isin(classes, list(now.chord))
-        bias = np.where(in_chord, 1.0 + 1.5 * weights[step], -1.0 - 2.5 * weights[step])
+        bias = pull * np.where(in_chord, 1.0 + 1.5 * weights[step], -1.0 - 2.5 * weights[step])
         # Thirds and seconds are mud in the bass: there the root and its fifth lead.
         deep = (pitches < low + 12) & ~np.isin(classes, [now.bass, now.root, (now.root + 7) % 12])
         bias = bias - 2.5 * deep
         if step == 0 or tones[step - 1] != now:
-            bias = bias + 4.0 * ((classes == now.bass) & (pitches < low + 14))
+            bias = bias + pull * 4.0 * ((classes == now.bass) & (pitches < low + 14))
+        if step in metre.pulses:
+            bias = np.where(in_chord, bias, bias + push)
         pitch_bias[step, allowed] = bias[allowed]
     opened = _OPEN_CALM + (_OPEN_BUSY - _OPEN_CALM) * density
     onset_bias = np.clip(_STEEP * (weights - opened), _SHUT, _WELCOME).astype(np.float32)

@@ -21,6 +21,7 @@ from brainmidi.music.phrase import MODEL_LENGTH, beat_of, excerpt, padded
 from brainmidi.music.voices import (
     AccompanimentVoice,
     Constraint,
+    Course,
     Float32Array,
     LatentVoice,
     MelodyVoice,
@@ -203,18 +204,31 @@ def accompaniment(
     seed: int,
     before: Sequence[int],
     max_voices: int,
+    harmony: float,
+    since: tuple[float, float],
 ) -> tuple[VoiceState, Phrase]:
     """Return the model's new memory and one bar of the second part, in the models' space.
 
     A bar in which the model leaves the harmony unsaid (no note at all, or a close without its chord) is given the
-    chord, led from the pitches `before`.
+    chord, led from the pitches `before`. `since` are density and temperature of the bar before: a voice that follows
+    the controls within the bar reaches this bar's at its end.
     """
-    row = tables.accompaniment_bar(
-        plan.tones, metre, plan.role, low=pitch_range.low, high=pitch_range.high, density=density
+
+    def table(density: float | Float32Array) -> Constraint:
+        low, high = pitch_range.low, pitch_range.high
+        return tables.accompaniment_bar(
+            plan.tones, metre, plan.role, low=low, high=high, density=density, harmony=harmony
+        )
+
+    row, way = table(density), np.arange(1, metre.steps + 1, dtype=np.float32) / metre.steps
+    densities, temperatures = (
+        np.asarray(before + (now - before) * way, dtype=np.float32)
+        for before, now in zip(since, (density, temperature), strict=True)
     )
     velocities = np.asarray(behind(metre, level, limits), dtype=np.float32)
     rng = form.generator(seed, plan.index, form.ACCOMPANIMENT)
-    around = Surroundings(melody_bar, bass_bar, plan.tones)
+    course = Course(temperatures, table(densities).onset_bias)
+    around = Surroundings(melody_bar, bass_bar, plan.tones, course)
     state, played = voice.continue_bar(state, around, row, temperature, velocities, rng, max_voices)
     bar = conformed(excerpt(played, beat_of(0), metre.length), row, plan.tones, monophonic=False, voices=max_voices)
     landing = tables.landing_step(plan.role, metre, plan.tones)

@@ -58,6 +58,8 @@ class SessionSetup:
         How far the register knob moves the melody's centre, up or down.
     max_voices : int
         Most notes that the second part sounds at once.
+    harmony : float
+        0..1: how strictly the second part keeps to the chords, 0.5 being persuaded; it keeps to the key at 0 too.
     bass_anchors, drum_anchors : tuple of Anchor
         Those of the bass, in C major, and of the drums, which an event moves on with the melody's.
     groove : float
@@ -79,6 +81,7 @@ class SessionSetup:
     dynamics: Dynamics = field(default_factory=Dynamics)
     register_semitones: int = 7
     max_voices: int = 3
+    harmony: float = 0.5
     bass_anchors: tuple[Anchor, ...] = ()
     drum_anchors: tuple[Anchor, ...] = ()
     groove: float = 1.0
@@ -97,6 +100,8 @@ class SessionSetup:
             raise MusicError(f"{self.bars} bars cannot be played, 1 or more are allowed; leave the number out to go on")
         if not 0.1 <= self.temperature[0] <= self.temperature[1] <= 2.0:
             raise MusicError(f"temperature {self.temperature} is outside 0.1..2.0; give low and high inside, rising")
+        if not 0 <= self.harmony <= 1:
+            raise MusicError(f"harmony {self.harmony:g} is outside 0..1; choose one inside, 1 being strict")
         if not 0 <= self.groove <= 1:
             raise MusicError(f"groove {self.groove:g} is outside 0..1; choose one inside, 0 being on the grid")
         for part in (*DUO, *(["bass"] if self.bass_anchors else [])):

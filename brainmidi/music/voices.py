@@ -59,6 +59,22 @@ class Constraint:
         return tuple(int(pitch) for pitch in np.flatnonzero(np.isfinite(self.pitch_bias[step])))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """How the controls move within a bar, from where they stood in the bar before to where they stand now.
+
+    Parameters
+    ----------
+    temperature : ndarray of float32, shape (n_steps,)
+        Sampling temperature at each sixteenth.
+    onset_bias : ndarray of float32, shape (n_steps,)
+        As :attr:`Constraint.onset_bias`, with the density of each sixteenth.
+    """
+
+    temperature: Float32Array
+    onset_bias: Float32Array
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the second part plays with in a bar, in the models' space.
@@ -71,11 +87,14 @@ class Surroundings:
         Silence where no bass plays.
     tones : tuple of Tones
         What may sound at each sixteenth.
+    course : Course or None
+        For voices that follow the controls within the bar; None where they stand still.
     """
 
     melody: Phrase
     bass: Phrase
     tones: tuple[Tones, ...]
+    course: Course | None = None
 
 
 class LatentVoice(Protocol):

@@ -52,6 +52,12 @@ class PartTable(Table):
         return self
 
 
+class AccompanimentTable(PartTable):
+    """``[parts.accompaniment]``: also how strictly the second part keeps to the chords."""
+
+    harmony: float = Field(0.5, ge=0, le=1, description="0..1, from the model's own way within the key to strict")
+
+
 class DrumsTable(Table):
     """``[parts.drums]``: the drums' MIDI channel, and how freely they are played."""
 
@@ -63,7 +69,7 @@ class PartsTable(Table):
     """``[parts]``: every part that may play."""
 
     melody: PartTable = PartTable(channel=1, low=60, high=88)
-    accompaniment: PartTable = PartTable(channel=2, high=67)
+    accompaniment: AccompanimentTable = AccompanimentTable(channel=2, high=67)
     bass: PartTable = PartTable(channel=3, low=28, high=55)
     drums: DrumsTable = DrumsTable()
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from brainmidi.codec import bars
 from brainmidi.codec import chords as chord_codec
-from brainmidi.drivers.barvoice import BarAccompaniment, chord_changes
+from brainmidi.drivers.barvoice import BarAccompaniment, TableSteering, chord_changes
 from brainmidi.music.constraint import accompaniment_bar, tones_by_step
 from brainmidi.music.form import Role
 from brainmidi.music.harmony import Chord, Key, Metre, Progression
-from brainmidi.music.voices import Constraint, Surroundings
+from brainmidi.music.voices import Constraint, Course, Surroundings
 from brainmidi.session import Session, SessionSetup
 from brainmidi.types import KNOBS, Bar, ControlFrame, Note, Phrase
 from tests.drivers.bar_models import DreamingModel
@@ -89,6 +89,34 @@ def test_a_busier_table_is_played_busier() -> None:
     ]
     assert counts == sorted(counts)
     assert counts[2] > counts[0]
+
+
+def test_the_controls_move_within_the_bar_from_the_bar_befores_to_this_bars() -> None:
+    key, seen = Key.parse("C major"), list[Course]()
+
+    class Seen(BarAccompaniment):
+        def continue_bar(self, state, around, *rest):  # type: ignore[no-untyped-def]
+            seen.append(around.course)
+            return super().continue_bar(state, around, *rest)
+
+    setup = SessionSetup(key, Metre.parse("4/4"), Progression.parse("C", key), ANCHORS, temperature=(0.5, 1.5))
+    session = Session(setup, FakeMelody(), Seen(DreamingModel()))
+    state = session.initial()
+    for temperature, density in ((0.25, 0.0), (0.75, 1.0)):
+        knobs = dict.fromkeys(KNOBS, 0.5) | {"temperature": temperature, "density": density}
+        state, bar = session.step(state, ControlFrame(0.0, knobs), None)
+    assert bar.temperature == 1.25
+    still, moving = seen
+    assert set(still.temperature.tolist()) == {0.75}
+    assert np.allclose(np.diff(moving.temperature), 0.5 / 16)
+    assert moving.temperature[-1] == 1.25
+    assert np.array_equal(still.onset_bias, table(setup.metre, 0.0).onset_bias)
+    by_step = [table(setup.metre, (step + 1) / 16).onset_bias[step] for step in range(16)]
+    assert np.allclose(moving.onset_bias, by_step, atol=1e-4)
+    steering = TableSteering(table(setup.metre), moving, Phrase((), setup.metre.length), 3)
+    for step in range(16):
+        assert steering.sampling(step).temperature == moving.temperature[step]
+        assert steering.onset(step) == moving.onset_bias[step]
 
 
 def test_where_new_notes_are_unwelcome_the_old_ones_are_held() -> None:

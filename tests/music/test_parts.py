@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -57,6 +58,39 @@ def test_density_opens_the_metre_to_the_second_part_level_by_level(text):
     assert counts[0] <= 2
     assert counts[1] == len(metre.pulses)
     assert counts[2] > counts[1] >= counts[0]
+
+
+def test_harmony_goes_from_the_models_own_way_in_the_key_over_persuasion_to_chord_tones_on_the_pulses():
+    metre = Metre.parse("6/8")
+    tones, _ = bar_constraint(metre=metre)
+
+    def pitches(harmony):
+        row = tables.accompaniment_bar(tones, metre, Role.OPEN, low=36, high=67, density=0.5, harmony=harmony)
+        return row.pitch_bias
+
+    usual = tables.accompaniment_bar(tones, metre, Role.OPEN, low=36, high=67, density=0.5).pitch_bias
+    assert np.array_equal(pitches(0.5), usual)
+    chord, other = 60, 62
+    assert {60, 64, 67} == {pitch for pitch in range(60, 68) if pitch % 12 in tones[0].chord}
+    odds = [pitches(harmony)[6, chord] - pitches(harmony)[6, other] for harmony in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert odds[0] == 0
+    assert all(after > before for before, after in pairwise(odds))
+    strict = np.isfinite(pitches(1.0))
+    for step in range(metre.steps):  # the pulses are dotted quarters: step 6 is one, 4 and 8 are none
+        allowed = {pitch % 12 for pitch in np.flatnonzero(strict[step])}
+        assert allowed == (tones[step].chord if step in (0, 6) else tones[step].allowed)
+
+
+def test_the_second_part_follows_a_density_that_moves_within_the_bar():
+    metre = Metre.parse("4/4")
+    tones, _ = bar_constraint()
+    densities = np.linspace(0, 1, 16, dtype=np.float32)
+    moving, *still = (
+        tables.accompaniment_bar(tones, metre, Role.OPEN, low=36, high=67, density=density).onset_bias
+        for density in (densities, *densities.tolist())
+    )
+    assert np.allclose(moving, [row[step] for step, row in enumerate(still)], atol=1e-4)
+    assert any(row[2] != moving[2] for row in still)
 
 
 def test_a_cadence_forbids_onsets_after_its_landing():
