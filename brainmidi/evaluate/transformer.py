@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from brainmidi.codec import melody, performance
 from brainmidi.errors import ConfigError
 from brainmidi.evaluate import scores
+from brainmidi.evaluate.ngrams import Ngrams
 from brainmidi.evaluate.scores import Figures
 from brainmidi.models.checkpoint import find_checkpoint, put_weights, read_config, read_sizes, read_weights
 from brainmidi.models.transformer import MusicTransformer, TransformerConfig
@@ -22,7 +23,7 @@ from brainmidi.training.cards import TRAINING_FILE, rounded
 from brainmidi.training.corpora import load_pieces
 from brainmidi.training.performances import Performance, held_out, performances
 from brainmidi.training.performed import read_played
-from brainmidi.training.scorerows import USUAL
+from brainmidi.training.scorerows import SPLITS, USUAL
 
 BATCH, LIKELIHOOD_BATCH = 8, 128
 
@@ -96,17 +97,18 @@ def foreseen(folder: Path, *, cache: Path, collections: tuple[str, ...], data: P
     dict
         Negative log-likelihood in nats an event (``nll``), share of events foreseen (``accuracy``), and beside them the
         floors of an event-frequency table (``floor_unigram``) and of one that knows the event before
-        (``floor_bigram``), both counted on the training split with add-one smoothing.
+        (``floor_bigram``), both counted on the training split with add-one smoothing, and of one that knows the two
+        before (``floor_trigram``), see :class:`.Ngrams`, its weights chosen on the validation split.
     """
     model = load_model(folder)
-    found: dict[str, list[Performance]] = {"train": [], "test": []}
+    found: dict[str, list[Performance]] = {name: [] for name in SPLITS}
     if data is not None:
         for file in read_played(data, cache):
-            found.get(file.split, []).append(file.events())
+            found[file.split].append(file.events())
     else:
         for piece in load_pieces(collections, cache):
-            found.get(piece.split, []).extend(performances(piece))
-    train = [piece.tokens for piece in found["train"]]
+            found[piece.split].extend(performances(piece))
+    train, held = ([piece.tokens for piece in found[name]] for name in ("train", "validation"))
     rows = held_out(found["test"], model.config.window)
     losses, hits = [], []
     for start in range(0, len(rows), BATCH):
@@ -116,11 +118,14 @@ def foreseen(folder: Path, *, cache: Path, collections: tuple[str, ...], data: P
         losses.append(_losses(logits, batch[:, 1:])[known])
         hits.append((logits.argmax(axis=-1) == batch[:, 1:])[known])
     unigram, bigram = floors(train, rows)
+    table = Ngrams(train, held, performance.N_CLASSES, 3)
+    trigram = np.concatenate([table.losses(row[row != performance.PAD]) for row in rows])
     return {
         "nll": float(np.concatenate(losses).mean()),
         "accuracy": float(np.concatenate(hits).mean()),
         "floor_unigram": unigram,
         "floor_bigram": bigram,
+        "floor_trigram": float(trigram.mean()),
         "events": int(sum(len(part) for part in losses)),
         "backend": keras.backend.backend(),
     }
