@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from brainmidi.cli.init import template
 from brainmidi.cli.options import read_config
+from brainmidi.codec.bars import STYLES
 from brainmidi.condition.conditioner import ConditionSettings
 from brainmidi.config import Override, SessionConfig, load_config, parse_config
 from brainmidi.controls.mapping import DEFAULT_MAP, ControlMap, EventRule, KnobRule
@@ -96,6 +98,11 @@ def test_an_unknown_key_names_the_nearest_known_one(tables, place, near):
         ({"session": {"parts": ["melody", "accompaniment", "melody"]}}, "[session]: parts", "one twice"),
         ({"session": {"parts": "melody"}}, "[session] parts = 'melody'", "melody, accompaniment, bass, drums"),
         ({"parts": {"accompaniment": {"harmony": 1.5}}}, "[parts.accompaniment] harmony = 1.5", "0..1"),
+        (
+            {"parts": {"accompaniment": {"style": "jazz"}}},
+            "[parts.accompaniment] style = 'jazz'",
+            ", ".join(STYLES[:6]),
+        ),
         ({"parts": {"drums": {"groove": 2.0}}}, "[parts.drums] groove = 2.0", "0..1"),
         ({"parts": {"drums": {"low": 30}}}, "[parts.drums] low is unknown", "groove"),
         ({"parts": {"melody": {"high": 65}}}, "[parts.melody]: high", "octave"),
@@ -160,6 +167,7 @@ def test_the_tables_name_the_knobs_and_parts_of_the_vocabulary():
     config = SessionConfig()
     assert set(type(config.map).model_fields) - {"time_constant_s"} == set(KNOBS)
     assert tuple(type(config.parts).model_fields) == PARTS
+    assert get_args(type(config.parts.accompaniment).model_fields["style"].annotation) == STYLES
 
 
 def test_the_defaults_are_those_of_the_rooms():

@@ -164,6 +164,7 @@ def session_setup(
         drum_anchors=playing.get("drums", ()),
         groove=config.parts.drums.groove,
         harmony=config.parts.accompaniment.harmony,
+        style=config.parts.accompaniment.style,
     )
 
 

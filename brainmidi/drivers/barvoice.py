@@ -89,14 +89,22 @@ class BarAccompaniment:
     ----------
     model : StepModel
         Over the 220 ids of :mod:`brainmidi.codec.bars`.
+    style : str
+        One of :data:`brainmidi.codec.bars.STYLES`, said before the first bar.
+
+    Raises
+    ------
+    CodecError
+        If the style is unknown.
     """
 
-    def __init__(self, model: StepModel) -> None:
-        self._player = Continuation(model)
+    def __init__(self, model: StepModel, style: str = "any") -> None:
+        self._player, self._style = Continuation(model), style
+        bars.style_token(style)
 
     def initial(self) -> Memory:
         """Return the memory of silence."""
-        return self._player.initial()
+        return self._player.initial(self._style)
 
     def continue_bar(
         self,

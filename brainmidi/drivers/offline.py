@@ -58,7 +58,7 @@ def make_session(
     if load is None:
         from brainmidi.drivers.voices import load_voices
 
-        load = partial(load_voices, parts, checkpoints=checkpoints, threads=threads)
+        load = partial(load_voices, parts, checkpoints=checkpoints, threads=threads, style=setup.style)
     voices = Voices(*load())
     for part in parts:
         if getattr(voices, part) is None:

@@ -90,13 +90,30 @@ class ContinuedPerformance:
         return Memory(cache, logits), phrase
 
 
-def second_part(folder: Path, model: Any) -> AccompanimentVoice:
-    """Return a Music Transformer as a voice, by the codec that its checkpoint names: bars or, if none, performances."""
-    return BarAccompaniment(model) if read_config(folder).get("codec") == "bars" else ContinuedPerformance(model)
+def second_part(folder: Path, model: Any, style: str = "any") -> AccompanimentVoice:
+    """Return a Music Transformer as a voice, by the codec that its checkpoint names: bars or, if none, performances.
+
+    Raises
+    ------
+    ModelError
+        If a model of performances, which knows no styles, is to play in one.
+    """
+    if read_config(folder).get("codec") == "bars":
+        return BarAccompaniment(model, style)
+    if style != "any":
+        raise ModelError(
+            f"style {style} needs a model of bars, {folder.name} is one of performances; leave style out of "
+            "[parts.accompaniment], or name a model of bars in [models]"
+        )
+    return ContinuedPerformance(model)
 
 
 def load_voices(
-    parts: Collection[str] = DUO, *, checkpoints: Mapping[str, Path] | None = None, threads: int | None = None
+    parts: Collection[str] = DUO,
+    *,
+    checkpoints: Mapping[str, Path] | None = None,
+    threads: int | None = None,
+    style: str = "any",
 ) -> Voices:
     """Load the checkpoints of the parts that play; takes seconds, most of them TensorFlow's import.
 
@@ -108,11 +125,13 @@ def load_voices(
         Folders in place of shipped checkpoints, by model; see :func:`brainmidi.drivers.chosen.chosen_checkpoints`.
     threads : int, optional
         Cores for TensorFlow; its own choice if not given.
+    style : str
+        In which the second part plays; see :func:`second_part`.
 
     Raises
     ------
     ModelError
-        If a checkpoint is missing or damaged.
+        If a checkpoint is missing or damaged, or one of performances is to play in a style.
     """
     own = checkpoints or {}
     folders = {
@@ -131,7 +150,7 @@ def load_voices(
 
     return Voices(
         LatentMelody(*models("melody")),
-        second_part(folders["accompaniment"][0], stepper.TransformerStepper(folders["accompaniment"][0])),
+        second_part(folders["accompaniment"][0], stepper.TransformerStepper(folders["accompaniment"][0]), style),
         LatentBass(*models("bass")) if "bass" in parts else None,
         LatentDrums(*models("drums")) if "drums" in parts else None,
     )

@@ -60,6 +60,8 @@ class SessionSetup:
         Most notes that the second part sounds at once.
     harmony : float
         0..1: how strictly the second part keeps to the chords, 0.5 being persuaded; it keeps to the key at 0 too.
+    style : str
+        In which the second part plays, where its model knows styles.
     bass_anchors, drum_anchors : tuple of Anchor
         Those of the bass, in C major, and of the drums, which an event moves on with the melody's.
     groove : float
@@ -82,6 +84,7 @@ class SessionSetup:
     register_semitones: int = 7
     max_voices: int = 3
     harmony: float = 0.5
+    style: str = "any"
     bass_anchors: tuple[Anchor, ...] = ()
     drum_anchors: tuple[Anchor, ...] = ()
     groove: float = 1.0

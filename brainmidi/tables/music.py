@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -53,9 +53,12 @@ class PartTable(Table):
 
 
 class AccompanimentTable(PartTable):
-    """``[parts.accompaniment]``: also how strictly the second part keeps to the chords."""
+    """``[parts.accompaniment]``: also how strictly the second part keeps to the chords, and whose style it takes up."""
 
     harmony: float = Field(0.5, ge=0, le=1, description="0..1, from the model's own way within the key to strict")
+    style: Literal["any", "bach", "haydn", "mozart", "beethoven", "tunes", "pop"] = Field(
+        "any", description="any, bach, haydn, mozart, beethoven, tunes or pop"
+    )
 
 
 class DrumsTable(Table):

@@ -41,7 +41,10 @@ def test_every_setting_reaches_its_room():
         {
             "session": {"key": "Bb major", "metre": "3/4", "chords": "Bb F7", "tempo_bpm": 120.0, "bars": 9, "seed": 4},
             "range": {"temperature": [0.5, 0.9], "tempo_percent": 20.0, "velocity": [40, 90], "register_semitones": 3},
-            "parts": {"melody": {"channel": 5, "low": 55, "high": 80}, "accompaniment": {"harmony": 0.9}},
+            "parts": {
+                "melody": {"channel": 5, "low": 55, "high": 80},
+                "accompaniment": {"harmony": 0.9, "style": "bach"},
+            },
             "signal": {"high_pass_hz": 0.5, "min_good": 0.8, "window_s": 4.0},
             "erp": {"target": ["S 1"], "average_n": 30},
             "map": {"velocity": {"feature": "none"}, "time_constant_s": 3.0},
@@ -52,7 +55,7 @@ def test_every_setting_reaches_its_room():
     assert (setup.tempo_bpm, setup.tempo_span, setup.bars, setup.seed) == (120.0, 0.2, 9, 4)
     assert (setup.ranges["melody"].low, setup.dynamics.high, setup.register_semitones) == (55, 90, 3)
     assert setup.temperature == (0.5, 0.9)
-    assert setup.harmony == 0.9
+    assert (setup.harmony, setup.style) == (0.9, "bach")
     features = assemble.feature_settings(config)
     assert (features.window_s, features.min_good, features.erp.average_n) == (4.0, 0.8, 30)
     assert features.erp.target == {"S 1"}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from brainmidi.codec import bars
 from brainmidi.codec import chords as chord_codec
 from brainmidi.drivers.barvoice import BarAccompaniment, TableSteering, chord_changes
+from brainmidi.errors import CodecError
 from brainmidi.music.constraint import accompaniment_bar, tones_by_step
 from brainmidi.music.form import Role
 from brainmidi.music.harmony import Chord, Key, Metre, Progression
@@ -158,6 +159,15 @@ def test_chords_are_told_where_they_change() -> None:
     # The model knows triads: from C to Cmaj7 nothing changes for it.
     richer = tones_by_step(((Fraction(0), Chord.parse("C")), (Fraction(2), Chord.parse("Cmaj7"))), KEY, metre)
     assert chord_changes(richer) == ((0, C),)
+
+
+def test_a_style_is_said_before_the_first_bar_and_an_unknown_one_is_refused_with_those_known() -> None:
+    for style in bars.STYLES:
+        memory = BarAccompaniment(DreamingModel(), style).initial()
+        assert memory.grammar.style == style
+        assert memory.pending == (bars.style_token(style),)
+    with pytest.raises(CodecError, match=r"jazz.*bach, haydn"):
+        BarAccompaniment(DreamingModel(), "jazz")
 
 
 @pytest.mark.parametrize("metre", ["4/4", "6/8"])

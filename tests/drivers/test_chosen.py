@@ -90,6 +90,8 @@ def test_the_voices_are_loaded_from_what_is_named(tmp_path, monkeypatch):
     assert isinstance(found.accompaniment, voices.ContinuedPerformance)
     bar_aware = chosen_checkpoints(config_of(accompaniment="bar_transformer"))
     assert isinstance(voices.load_voices(checkpoints=bar_aware).accompaniment, BarAccompaniment)
+    with pytest.raises(ModelError, match="style bach needs a model of bars, own_transformer is one of performances"):
+        voices.load_voices(checkpoints=chosen_checkpoints(config_of(accompaniment="own_transformer")), style="bach")
 
 
 def test_a_session_loads_what_is_named(monkeypatch):
@@ -107,6 +109,7 @@ def test_a_session_loads_what_is_named(monkeypatch):
     with pytest.raises(ModelError, match="enough"):
         offline.score(config, Path("any.edf"), TakeFiles.__new__(TakeFiles))
     assert asked["checkpoints"] == chosen_checkpoints(config)
+    assert asked["style"] == "any"
 
 
 def test_anchors_are_the_models_own_or_those_that_ship(tmp_path):
