@@ -34,13 +34,15 @@ class Card:
     training : mapping
         Facts of the training.
     sections : mapping of str to sequence of (what, value)
-        Figures on the test split, by section.
+        Figures, by section.
     notes : str
         How to read them.
     goal : str
         How far the goal is, and what was tried; empty for models without one.
     free : bool
         Whether the data lets anyone use the weights.
+    heading : str
+        Of the figures: which split they are of.
     """
 
     title: str
@@ -52,6 +54,7 @@ class Card:
     notes: str
     goal: str = ""
     free: bool = True
+    heading: str = "Figures on the test split"
 
 
 def licences(collections: Sequence[str]) -> tuple[str, ...]:
@@ -67,7 +70,7 @@ def write_card(folder: Path, card: Card) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CARD_FILE).write_text(
         f"# {card.title}\n\n{card.what}\n\n## Data and licence\n\n{data}\n\n{FREE if card.free else SPLIT}\n\n"
-        f"## Recipe\n\n    {card.command}\n\n{trained}\n\n## Figures on the test split\n\n{figures}\n\n"
+        f"## Recipe\n\n    {card.command}\n\n{trained}\n\n## {card.heading}\n\n{figures}\n\n"
         + (f"{card.goal}\n\n" if card.goal else "")
         + f"{card.notes}\n"
     )

@@ -162,5 +162,6 @@ def finish(out: Path, *, figures: Mapping[str, Any]) -> None:
             "another class by its frequency; the same by the frame of the beat, and by the class that it leaves."
         ),
         free=False,
+        heading="Figures by split",
     )
     write_card(out, card)

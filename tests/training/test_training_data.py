@@ -142,6 +142,7 @@ def test_a_card_names_data_licence_command_and_every_figure(tmp_path: Path) -> N
     text = (tmp_path / cards.CARD_FILE).read_text()
     for part in ("Ryan's Mammoth", "public domain", "brainmidi train musicvae", "5400", "0.9123", "short of the goal"):
         assert part in text
+    assert "## Figures on the test split\n" in text
     assert "Apache-2.0" in text
     cards.write_card(tmp_path, replace(card, free=False))
     assert "Apache-2.0" not in (tmp_path / cards.CARD_FILE).read_text()
