@@ -81,7 +81,10 @@ def transformer(
 @evaluate_app.command("jsb")
 def jsb(
     checkpoint: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of the chorale model.")],
-    data: Annotated[Path, typer.Option(metavar="DIR", help="That holds Jsb16thSeparated.npz, or the file.")],
+    data: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="Jsb16thSeparated.npz, of https://github.com/czhuang/JSB-Chorales-dataset."),
+    ],
     train: Annotated[bool, typer.Option("--train", help="Train it first; a run that was stopped goes on.")] = False,
     minutes: Annotated[float, typer.Option(metavar="M", min=0.01, help="Of training.")] = 100.0,
     seed: Seed = 1,
@@ -92,7 +95,7 @@ def jsb(
         from brainmidi.cli.train import check_folders
         from brainmidi.training.devices import need_back_end
 
-        work = check_folders(minutes, checkpoint, checkpoint.parent, None, {"kind": "chorale"})
+        work = check_folders(minutes, checkpoint, checkpoint.parent, None, {"kind": "chorale"}, "FOLDER")
         need_back_end()
         from brainmidi.training import jsb as recipe
 

@@ -125,7 +125,7 @@ def finish(
     collections: Collections = [],  # noqa: B006 (typer copies it)
     cache: Cache = _CACHE,
 ) -> None:
-    """Choose anchors, learn attribute vectors, measure, and write the card; a training ends with it."""
+    """Measure a model and write its card, a MusicVAE's anchors and attribute vectors too; a training ends with it."""
     from brainmidi.models.checkpoint import find_checkpoint, read_config
 
     folder = find_checkpoint(folder)
@@ -231,8 +231,13 @@ def _finish(*arguments: object) -> int:
     return subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow"}, check=False).returncode
 
 
-def check_folders(minutes: float, out: Path, cache: Path, work: Path | None, trained: Mapping[str, str]) -> Path:
-    """Refuse what would otherwise fail when the training is done; return the folder of its state."""
+def check_folders(
+    minutes: float, out: Path, cache: Path, work: Path | None, trained: Mapping[str, str], option: str = "--out"
+) -> Path:
+    """Refuse what would otherwise fail when the training is done; return the folder of its state.
+
+    `option` is how the command line names `out`.
+    """
     if not math.isfinite(minutes):
         raise ConfigError(f"--minutes {minutes} is not allowed, it must be 0.01 or more and finite; 90 suits two cores")
     work = work or cache / f"train-{out.resolve().name}"
@@ -245,11 +250,11 @@ def check_folders(minutes: float, out: Path, cache: Path, work: Path | None, tra
                 pass
         except OSError as error:
             raise ConfigError(f"{folder} cannot be written ({error.strerror}); give another folder") from None
-    _need_place(out, cache, work, trained)
+    _need_place(out, cache, work, trained, option)
     return work
 
 
-def _need_place(out: Path, cache: Path, work: Path, trained: Mapping[str, str]) -> None:
+def _need_place(out: Path, cache: Path, work: Path, trained: Mapping[str, str], option: str) -> None:
     """Refuse a folder of other things than a checkpoint of what is trained: its files would be replaced."""
     from brainmidi.models.checkpoint import CONFIG_FILE, WEIGHTS_FILE, read_config
 
@@ -260,11 +265,11 @@ def _need_place(out: Path, cache: Path, work: Path, trained: Mapping[str, str]) 
     if held <= {WEIGHTS_FILE, WEIGHTS_FILE + ".partial"}:
         return  # Nothing, or what a run left that was killed while it wrote.
     if CONFIG_FILE not in held:
-        raise ConfigError(f"--out {out} is not empty and holds no checkpoint; give an empty folder or a new one")
+        raise ConfigError(f"{option} {out} is not empty and holds no checkpoint; give an empty folder or a new one")
     config = read_config(out)
     other = [f"{key} {config[key]}" for key, value in trained.items() if config.get(key, value) != value]
     if other:
-        raise ConfigError(f"--out {out} holds a checkpoint of {', '.join(other)}; give another folder, or delete it")
+        raise ConfigError(f"{option} {out} holds a checkpoint of {', '.join(other)}; give another folder, or delete it")
 
 
 def _print(figures: Mapping[str, Any]) -> None:

@@ -76,3 +76,39 @@ def test_controls_that_are_not_followed_are_named_and_told_by_the_status(
     status, out, _ = ran(capsys, "transformer", folder, "--control")
     assert (status, figures) == (0 if kept else 1, [str(folder)])
     assert out.splitlines() == ["several parts", "control", f"  {'held: limits hold':<46} {kept}"]
+
+
+def test_chorales_are_not_trained_over_another_model(capsys, tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "other", kind="transformer")
+    status, out, err = ran(capsys, "jsb", folder, "--data", tmp_path, "--train")
+    assert (status, out) == (2, "")
+    assert err.startswith(f"brainmidi: FOLDER {folder} holds a checkpoint of kind transformer; give another folder")
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_chorales_are_trained_if_asked_for_then_scored_and_the_table_printed(
+    capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: bool
+) -> None:
+    folder, data = tmp_path / "mine", tmp_path / "Jsb16thSeparated.npz"
+    done: list[tuple[Any, ...]] = []
+
+    def trained(out: Path, **options: Any) -> None:
+        done.append(("train", out, options))
+        checkpoint(out, kind="chorale")
+
+    def measured(out: Path, given: Path) -> dict[str, float]:
+        done.append(("evaluate", out, given))
+        return {"nll": 0.4}
+
+    monkeypatch.setattr("brainmidi.training.devices.need_back_end", lambda: "jax")
+    replaced(monkeypatch, "brainmidi.training.jsb", train=trained, finish=lambda *a, **b: done.append(("finish", a, b)))
+    replaced(monkeypatch, "brainmidi.evaluate.jsb", evaluate=measured, shown=lambda found: list(found.items()))
+    if not train:
+        checkpoint(folder, kind="chorale")
+    words = ("--train", "--minutes", "2", "--seed", "5", "--patience", "3") if train else ()
+    status, out, _ = ran(capsys, "jsb", folder, "--data", data, *words)
+    assert (status, out.split()) == (0, ["nll", "0.4"])
+    options = {"data": data, "work": tmp_path / "train-mine", "minutes": 2.0, "seed": 5, "patience": 3}
+    scored = ("evaluate", folder, data)
+    card = ("finish", (folder,), {"figures": {"nll": 0.4}})
+    assert done == ([("train", folder, options), scored, card] if train else [scored])
