@@ -178,6 +178,7 @@ def transformer(
         source = recipe.load(
             codec, cache=cache, seed=seed, collections=tuple(collections), data=data, progress=progress
         )
+    _print_summary(source.summary)
     figures = recipe.train(
         out.resolve(),  # Its name is the checkpoint's.
         source,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,6 +160,23 @@ def midi_files(data: Path) -> list[Path]:
     if not paths:
         raise ConfigError(f"0 MIDI files are under {data}, 1 is needed; give a folder with .mid or .midi files")
     return paths
+
+
+def summary_of(data: Path, used: Collection[str], needed: str) -> str:
+    """Return a line of counts, then one for each MIDI file under a folder that is not among the `used`.
+
+    Parameters
+    ----------
+    data : Path
+        The folder.
+    used : collection of str
+        Files by their path from it.
+    needed : str
+        What the others lack, if they are not damaged.
+    """
+    names = [path.relative_to(data).as_posix() for path in midi_files(data)]
+    left_out = [f"left out {name}: no {needed}, or damaged" for name in names if name not in used]
+    return "\n".join([f"{len(names)} files: {len(left_out)} left out", *left_out])
 
 
 def _read_files(data: Path, paths: list[Path]) -> Iterator[dict[str, Any]]:

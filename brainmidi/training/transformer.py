@@ -26,6 +26,7 @@ from brainmidi.training import fit, performed, scorerows
 from brainmidi.training.cards import TRAINING_FILE
 from brainmidi.training.corpora import Piece, load_pieces, need_pieces
 from brainmidi.training.devices import mixed_precision, shared_by
+from brainmidi.training.folder import summary_of
 from brainmidi.training.performances import MIN_PARTS, Performance, held_out, performances, transposed, window
 from brainmidi.training.performed import Played
 from brainmidi.training.scorerows import USUAL, Progress, Row
@@ -86,6 +87,8 @@ class Source:
         What was read, as ``"collections"`` or the name of a ``"folder"``, and counts for the model card.
     options : str
         Of the command line, that said which data.
+    summary : str
+        Of a folder, lines that say which files gave nothing; empty for the corpus.
     """
 
     codec: str
@@ -95,6 +98,7 @@ class Source:
     data: tuple[NDArray[Any], ...]
     facts: dict[str, Any]
     options: str = ""
+    summary: str = ""
 
 
 class ScoreWindows(Windows):
@@ -215,7 +219,9 @@ def load(
         options, read = f" --data {shlex.quote(data.resolve().name)}", {"folder": data.resolve().name}
     if codec == "performance":
         if data is not None:
-            source = _played(performed.read_played(data, cache, progress), config, seed)
+            files = performed.read_played(data, cache, progress)
+            told = summary_of(data, {file.name for file in files}, "notes of the piano's range")
+            source = replace(_played(files, config, seed), summary=told)
         else:
             source = _performances(load_pieces(collections, cache), config, seed)
         return replace(source, facts=read | source.facts, options=options)
@@ -226,6 +232,9 @@ def load(
     facts |= {f"{name}_pieces": len({row.name for row in found.split(name)}) for name in scorerows.SPLITS}
     facts |= {f"{name}_tokens": sum(len(row.tokens) for row in found.split(name)) for name in scorerows.SPLITS}
     few = np.linspace(0, len(validation) - 1, min(VALIDATION, len(validation))).astype(np.intp)
+    told = ""
+    if data is not None:
+        told = summary_of(data, {row.name for row in found.rows}, "melody over an accompaniment in sixteenths")
     return Source(
         codec,
         config,
@@ -234,6 +243,7 @@ def load(
         tuple(row.tokens for row in learnt),
         facts,
         options,
+        told,
     )
 
 

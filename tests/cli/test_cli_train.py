@@ -250,6 +250,24 @@ def test_files_that_gave_nothing_are_named_and_the_figures_alone_go_to_stdout(
     assert finished == [(Path("mine"), "--cache", "cache", "--data", "songs")]
 
 
+def test_a_transformer_names_the_files_that_gave_nothing_too(
+    capsys, monkeypatch: pytest.MonkeyPatch, finished: list[tuple[object, ...]]
+) -> None:
+    recipe = SimpleNamespace(
+        load=lambda codec, **_: SimpleNamespace(summary=f"2 files: 1 left out\nleft out a.mid: no {codec}"),
+        train=lambda *_, **__: {"seconds": 1.5},
+    )
+    fake_keras(monkeypatch, "tensorflow")
+    monkeypatch.setitem(sys.modules, "brainmidi.training.transformer", recipe)
+    monkeypatch.setattr("brainmidi.training.transformer", recipe, raising=False)
+    with pytest.raises(SystemExit) as end:
+        main(["train", "transformer", "--out", "mine", "--data", "songs"])
+    out, err = capsys.readouterr()
+    assert (end.value.code, json.loads(out)) == (0, {"seconds": 1.5})
+    assert err.splitlines() == ["2 files: 1 left out", "left out a.mid: no bars"]
+    assert finished == [(Path("mine"), "--cache", "cache", "--data", "songs")]
+
+
 def test_what_measures_runs_on_tensorflow_and_its_status_is_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     ran: list[tuple[list[str], str]] = []

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,20 @@ def test_chorales_as_performance_events_are_drawn_as_before(
 def test_an_unknown_codec_is_refused(recipe: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="codec 'notes' is unknown; choose from bars, performance"):
         recipe.load("notes", cache=tmp_path, seed=1)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("codec", ["bars", "performance"])
+def test_files_that_gave_nothing_are_named(recipe: Any, tmp_path: Path, codec: str) -> None:
+    from small_songs import write_songs
+
+    written = write_songs(tmp_path / "songs", 2)
+    (tmp_path / "songs" / "bad.mid").write_bytes(b"RIFF")
+    config = replace(recipe.SIZES[codec], window=64)
+    source = recipe.load(codec, cache=tmp_path / "cache", seed=1, data=tmp_path / "songs", config=config)
+    counts, *left_out = source.summary.splitlines()
+    assert counts == f"{len(written) + 1} files: 1 left out"
+    assert [line.split(":")[0] for line in left_out] == ["left out bad.mid"]
 
 
 @pytest.mark.models
