@@ -16,8 +16,8 @@ from brainmidi.music.harmony import Chord
 from brainmidi.music.phrase import joined, transposed
 from brainmidi.music.setup import HIGHEST, LOWEST, SessionSetup
 from brainmidi.music.standin import last_notes, stand_in
-from brainmidi.music.voices import AccompanimentVoice, BassVoice, DrumVoice, MelodyVoice, VoiceState
-from brainmidi.types import Bar, ControlFrame, Phrase
+from brainmidi.music.voices import AccompanimentVoice, BassVoice, DrumVoice, MelodyVoice, ReportingVoice, VoiceState
+from brainmidi.types import Bar, ControlFrame, Deadline, Phrase
 
 __all__ = ["HIGHEST", "LOWEST", "Session", "SessionSetup", "SessionState"]
 
@@ -109,7 +109,13 @@ class Session:
         return SessionState(0, Fraction(0), self.setup.tempo_bpm, 0, None, None, memory, memory, None)
 
     def step(
-        self, state: SessionState, controls: ControlFrame, heard: Bar | None, *, last: bool = False
+        self,
+        state: SessionState,
+        controls: ControlFrame,
+        heard: Bar | None,
+        *,
+        last: bool = False,
+        deadline: Deadline | None = None,
     ) -> tuple[SessionState, Bar]:
         """Decide the next bar.
 
@@ -123,6 +129,9 @@ class Session:
             The bar before, as it was really played; None where it was played as decided.
         last : bool
             Whether the music ends with this bar; the set-up's own last bar always does.
+        deadline : Deadline or None
+            When the bar has to be there, for a second part that can stop in time. With one, what it manages to say
+            depends on its clock; without one the bar is a function of the other arguments.
 
         Returns
         -------
@@ -173,6 +182,7 @@ class Session:
             since=(density, temperature)
             if state.last is None
             else (self._knob(state.last.controls, "density"), state.last.temperature),
+            deadline=deadline,
         )
         pitched = Phrase((*played.melody.notes, *chords.notes, *played.bass.notes), setup.metre.length)
         sounding = transposed(pitched, setup.key.transposition).notes
@@ -187,6 +197,7 @@ class Session:
             temperature=temperature,
             controls=controls,
             parts=self.parts,
+            report=self._accompaniment.report(memory) if isinstance(self._accompaniment, ReportingVoice) else {},
         )
         return self._after(replace(state, anchor=anchor, theme=theme), bar, played.lines, memory), bar
 

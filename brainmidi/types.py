@@ -137,6 +137,14 @@ class Clock(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When an answer is due: second `at_s` of `clock`."""
+
+    clock: Clock
+    at_s: float
+
+
 class Source(Protocol):
     """Where EEG comes from. Sources are pulled; the pace is the caller's.
 
@@ -351,6 +359,8 @@ class Bar:
         True where this bar stands in for one that was late.
     parts : tuple of str
         The parts that play, in score order; in this bar some may rest.
+    report : mapping of str to number
+        What the second part's voice tells about how it made the bar; empty where it tells nothing.
     """
 
     index: int
@@ -364,6 +374,7 @@ class Bar:
     controls: ControlFrame
     fallback: bool = False
     parts: tuple[str, ...] = DUO
+    report: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def end(self) -> Fraction:

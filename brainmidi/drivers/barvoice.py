@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from brainmidi.codec import bars
 from brainmidi.codec import chords as chord_codec
 from brainmidi.codec.performance import metrical_velocity
-from brainmidi.drivers.barrequest import BarRequest
+from brainmidi.drivers.barrequest import BarRequest, Report
 from brainmidi.drivers.continuation import Continuation
 from brainmidi.drivers.steering import PITCHES, TOP_P
 from brainmidi.drivers.timedmodel import Memory, StepModel
@@ -82,6 +82,14 @@ class TableSteering:
         return len(self._onsets)
 
 
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What is remembered of the music so far, and how its last bar was made: None before the first."""
+
+    memory: Memory
+    report: Report | None = None
+
+
 class BarAccompaniment:
     """A model of bars as the session sees it; see :class:`brainmidi.music.voices.AccompanimentVoice`.
 
@@ -102,21 +110,27 @@ class BarAccompaniment:
         self._player, self._style = Continuation(model), style
         bars.style_token(style)
 
-    def initial(self) -> Memory:
+    def initial(self) -> Played:
         """Return the memory of silence."""
-        return self._player.initial(self._style)
+        return Played(self._player.initial(self._style))
+
+    def report(self, state: Played) -> Mapping[str, float]:
+        """Return tokens, seconds and the share of the time that they took, whether cut short, and mean entropy."""
+        return {} if state.report is None else asdict(state.report)
 
     def continue_bar(
         self,
-        state: Memory,
+        state: Played,
         around: Surroundings,
         constraint: Constraint,
         temperature: float,
         velocities: Float32Array,
         rng: np.random.Generator,
         max_voices: int,
-    ) -> tuple[Memory, Phrase]:
+    ) -> tuple[Played, Phrase]:
         """Return the new memory and one bar of accompaniment.
+
+        At the deadline, if there is one, the model is asked no more: the bar is what was said by then.
 
         The model hears the other parts with the metre's accents, as in the scores that it learnt from, and says its own
         loudness; what sounds is struck as hard as `velocities` say.
@@ -129,13 +143,13 @@ class BarAccompaniment:
         request = BarRequest(steps, chord_changes(around.tones), given)
         steady = Course(np.full(steps, temperature, dtype=np.float32), constraint.onset_bias)
         steering = TableSteering(constraint, around.course or steady, around.melody, max_voices)
-        bar = self._player.next_bar(state, request, steering, rng)
+        bar = self._player.next_bar(state.memory, request, steering, rng, around.deadline)
         # A note that the melody cuts short the model remembers as it meant it.
         notes = tuple(
             replace(steering.below(note), velocity=int(np.clip(round(float(velocities[int(note.start * 4)])), 1, 127)))
             for note in bar
         )
-        return bar.memory, Phrase(notes, around.melody.length)
+        return Played(bar.memory, bar.report), Phrase(notes, around.melody.length)
 
 
 def chord_changes(tones: Sequence[Tones]) -> tuple[tuple[int, int], ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 from brainmidi.drivers.chain import ControlLog
 from brainmidi.midi.tempo import TempoMap
 from brainmidi.session import Session
-from brainmidi.types import Bar
+from brainmidi.types import Bar, Deadline
 
 
 class Composer:
@@ -49,7 +50,9 @@ class Composer:
         """Return the sample time on which `beat` falls, as far as the tempo is known."""
         return self.start_s + self._tempo.seconds(beat)
 
-    def compose(self, *, ended: bool = False, heard: Bar | None = None) -> Bar:
+    def compose(
+        self, *, ended: bool = False, heard: Bar | None = None, due: Callable[[float], Deadline] | None = None
+    ) -> Bar:
         """Compose the next bar.
 
         Parameters
@@ -58,12 +61,15 @@ class Composer:
             Whether no sample will follow; this bar is then the last.
         heard : Bar or None
             The bar before, where something else was played in its place.
+        due : callable or None
+            From the sample time of the bar's first beat to when it has to be there; None where nobody waits for it.
         """
         if heard is not None:
             self._tempo = self._tempo.with_tempo(heard.start, heard.tempo_bpm)
         last = ended or self._session.is_last(self._state.index) or not self._room_for_two()
         controls = self._log.newest(self.due_s)
-        self._state, bar = self._session.step(self._state, controls, heard, last=last)
+        deadline = None if due is None else due(self.time_s(self._state.start))
+        self._state, bar = self._session.step(self._state, controls, heard, last=last, deadline=deadline)
         self._tempo = self._tempo.with_tempo(bar.start, bar.tempo_bpm)
         self.finished = last
         return bar

@@ -24,12 +24,12 @@ from brainmidi.errors import SourceError
 from brainmidi.midi.handover import PlayReport
 from brainmidi.midi.link import Player
 from brainmidi.session import Session
-from brainmidi.types import Bar, Chunk, Clock, Phrase
+from brainmidi.types import Bar, Chunk, Clock, Deadline, Phrase
 
 #: So long after a bar line its controls may still arrive; then the newest ones there are will do.
 _GRACE_S = 0.25
 
-#: From handing over bar 0 to its first note: what the wire and the player need.
+#: From handing over a bar to its first note: what the wire and the player need.
 _BEGIN_S = 0.1
 
 _KNOBS_S = 0.05  # between frames of controls
@@ -214,12 +214,17 @@ class Performance:
                 bar = self._begun[composer.index]
                 composer.adopt(bar)
             else:
-                bar = composer.compose(ended=self._pump.ended, heard=before)
+                due = None if self._virtual else self._due
+                bar = composer.compose(ended=self._pump.ended, heard=before, due=due)
             self._hand_over(composer, bar)
         self._report = self._player.finish()
         self._collect()
         if self._virtual and duration_s is not None:
             self._pump.advance_to(float("inf"))  # as offline: the figures are those of the whole recording
+
+    def _due(self, time_s: float) -> Deadline:
+        """Return when a bar has to be there whose first beat is at sample time `time_s`."""
+        return Deadline(self._clock, self._origin() + time_s - _BEGIN_S)
 
     def _hand_over(self, composer: Composer, bar: Bar) -> None:
         fallback = composer.fallback()

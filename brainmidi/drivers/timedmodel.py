@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from brainmidi.codec.bars import Grammar
 from brainmidi.models.sampling import Float32Array, Sampling, drawn, entropy, pooled
-from brainmidi.types import Clock
+from brainmidi.types import Deadline
+
+__all__ = ["Deadline", "LateError", "Memory", "StepModel", "TimedModel", "pool"]
 
 #: Tokens that a model which is always late still catches up with, and how many it hears before the time is looked at.
 MOST_PENDING, MOST_AT_ONCE = 512, 32
@@ -52,14 +54,6 @@ class Memory:
     logits: Float32Array | None
     grammar: Grammar
     pending: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """When an answer is due: second `at_s` of `clock`."""
-
-    clock: Clock
-    at_s: float
 
 
 class LateError(Exception):

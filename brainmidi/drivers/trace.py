@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # these bring scipy, which the screen and the player's start 
 
 
 def trace_line(bar: Bar, time_s: float, lateness_ms: float | None) -> dict[str, Any]:
-    """Return what a trace says about a bar.
+    """Return what a trace says about a bar; ``"second_part"`` only where its voice tells how it made the bar.
 
     Parameters
     ----------
@@ -30,6 +30,9 @@ def trace_line(bar: Bar, time_s: float, lateness_ms: float | None) -> dict[str, 
     lateness_ms : float or None
         Worst lateness of a message in the bar; None offline, and for a last bar, which no bar line follows.
     """
+    # What stands in for a bar was not made by the voice.
+    report = {} if bar.fallback else bar.report
+    made = {name: value if isinstance(value, bool) else round(value, 4) for name, value in report.items()}
     return {
         "bar": bar.index,
         "time_s": round(time_s, 6),
@@ -42,6 +45,7 @@ def trace_line(bar: Bar, time_s: float, lateness_ms: float | None) -> dict[str, 
         "tempo_bpm": round(bar.tempo_bpm, 4),
         "chords": [[float(beat), symbol] for beat, symbol in bar.chords],
         "notes": {part: len(bar.phrase.part(part).notes) for part in bar.parts},
+        **({"second_part": made} if made else {}),
         "fallback": bar.fallback,
         "lateness_ms": None if lateness_ms is None else round(lateness_ms, 3),
     }

@@ -28,7 +28,7 @@ from brainmidi.music.voices import (
     Surroundings,
     VoiceState,
 )
-from brainmidi.types import Phrase
+from brainmidi.types import Deadline, Phrase
 
 __all__ = ["AccompanimentVoice", "BarPlan", "Constraint", "Dynamics", "MelodyVoice", "PartRange", "VoiceState"]
 __all__ += ["HALF_MODEL", "accompaniment", "melody", "standpoint"]
@@ -206,12 +206,13 @@ def accompaniment(
     max_voices: int,
     harmony: float,
     since: tuple[float, float],
+    deadline: Deadline | None,
 ) -> tuple[VoiceState, Phrase]:
     """Return the model's new memory and one bar of the second part, in the models' space.
 
     A bar in which the model leaves the harmony unsaid (no note at all, or a close without its chord) is given the
     chord, led from the pitches `before`. `since` are density and temperature of the bar before: a voice that follows
-    the controls within the bar reaches this bar's at its end.
+    the controls within the bar reaches this bar's at its end. One that can stop in time does so at the `deadline`.
     """
 
     def table(density: float | Float32Array) -> Constraint:
@@ -228,7 +229,7 @@ def accompaniment(
     velocities = np.asarray(behind(metre, level, limits), dtype=np.float32)
     rng = form.generator(seed, plan.index, form.ACCOMPANIMENT)
     course = Course(temperatures, table(densities).onset_bias)
-    around = Surroundings(melody_bar, bass_bar, plan.tones, course)
+    around = Surroundings(melody_bar, bass_bar, plan.tones, course, deadline)
     state, played = voice.continue_bar(state, around, row, temperature, velocities, rng, max_voices)
     bar = conformed(excerpt(played, beat_of(0), metre.length), row, plan.tones, monophonic=False, voices=max_voices)
     landing = tables.landing_step(plan.role, metre, plan.tones)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brainmidi.errors import MusicError
 from brainmidi.music.harmony import Tones
-from brainmidi.types import Phrase
+from brainmidi.types import Deadline, Phrase
 
 Float32Array: TypeAlias = NDArray[np.float32]
 
@@ -89,12 +89,15 @@ class Surroundings:
         What may sound at each sixteenth.
     course : Course or None
         For voices that follow the controls within the bar; None where they stand still.
+    deadline : Deadline or None
+        When the bar has to be there, for voices that can stop in time; None where nobody waits.
     """
 
     melody: Phrase
     bass: Phrase
     tones: tuple[Tones, ...]
     course: Course | None = None
+    deadline: Deadline | None = None
 
 
 class LatentVoice(Protocol):
@@ -145,6 +148,15 @@ class AccompanimentVoice(Protocol):
 
         `velocities`, shape (n_steps,), says how hard an onset at each step is struck.
         """
+        ...
+
+
+@runtime_checkable
+class ReportingVoice(Protocol):
+    """An accompaniment voice that tells how it made a bar."""
+
+    def report(self, state: VoiceState) -> Mapping[str, float]:
+        """Return figures of the bar after which the memory was `state`."""
         ...
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fakes import ANCHORS, FakeAccompaniment, FakeMelody
+from bar_models import DreamingModel
+from fakes import ANCHORS, FakeMelody
 
 from brainmidi.config import parse_config
+from brainmidi.drivers.barvoice import BarAccompaniment
 from brainmidi.drivers.live import improvise
 from brainmidi.drivers.take import TakeFiles
 
@@ -20,7 +22,7 @@ take = improvise(
     parse_config({"session": session}),
     TakeFiles(Path(sys.argv[1]), Path(sys.argv[1]).with_suffix(".jsonl")),
     on_bar=lambda bar, _: print("bar", bar.index, flush=True),
-    voices=lambda: (FakeMelody(), FakeAccompaniment()),
+    voices=lambda: (FakeMelody(), BarAccompaniment(DreamingModel())),
     anchors=ANCHORS,
 )
 print("\n".join(take.summary.lines()), flush=True)

@@ -13,15 +13,18 @@ from hypothesis import strategies as st
 from brainmidi.codec import bars
 from brainmidi.codec import chords as chord_codec
 from brainmidi.drivers.barvoice import BarAccompaniment, TableSteering, chord_changes
+from brainmidi.drivers.chain import ControlLog
+from brainmidi.drivers.composer import Composer
 from brainmidi.errors import CodecError
+from brainmidi.midi.clock import VirtualClock
 from brainmidi.music.constraint import accompaniment_bar, tones_by_step
 from brainmidi.music.form import Role
 from brainmidi.music.harmony import Chord, Key, Metre, Progression
 from brainmidi.music.voices import Constraint, Course, Surroundings
 from brainmidi.session import Session, SessionSetup
-from brainmidi.types import KNOBS, Bar, ControlFrame, Note, Phrase
+from brainmidi.types import KNOBS, Bar, ControlFrame, Deadline, Note, Phrase
 from tests.drivers.bar_models import DreamingModel
-from tests.fakes import ANCHORS, BASS_ANCHORS, FakeBass, FakeMelody
+from tests.fakes import ANCHORS, BASS_ANCHORS, FakeAccompaniment, FakeBass, FakeMelody
 
 C, A_MINOR = chord_codec.encode(0, "major"), chord_codec.encode(9, "minor")
 KEY = Key.parse("C major")
@@ -40,9 +43,10 @@ def played(
 ) -> tuple[Phrase, bars.ScoreBar]:
     voice = BarAccompaniment(DreamingModel(seed))
     velocities = 60.0 + np.arange(metre.steps, dtype=np.float32)
-    memory, phrase = voice.continue_bar(
+    after, phrase = voice.continue_bar(
         voice.initial(), around(metre), constraint, temperature, velocities, np.random.default_rng(seed), voices
     )
+    memory = after.memory
     score = memory.grammar.score()
     assert bars.encode(score).tolist() == [*memory.cache, *memory.pending]
     return phrase, score.bars[0]
@@ -163,11 +167,56 @@ def test_chords_are_told_where_they_change() -> None:
 
 def test_a_style_is_said_before_the_first_bar_and_an_unknown_one_is_refused_with_those_known() -> None:
     for style in bars.STYLES:
-        memory = BarAccompaniment(DreamingModel(), style).initial()
+        memory = BarAccompaniment(DreamingModel(), style).initial().memory
         assert memory.grammar.style == style
         assert memory.pending == (bars.style_token(style),)
     with pytest.raises(CodecError, match=r"jazz.*bach, haydn"):
         BarAccompaniment(DreamingModel(), "jazz")
+
+
+@pytest.mark.parametrize("left_s", [-0.5, 1.5, 5.5, 20.5])
+def test_at_the_deadline_the_model_is_asked_no_more_and_the_bar_closes(left_s: float) -> None:
+    key, clock = Key.parse("C major"), VirtualClock()
+    setup = SessionSetup(key, Metre.parse("4/4"), Progression.parse("C F", key), ANCHORS)
+    model = DreamingModel(3, clock=clock, step_s=1.0)
+    session = Session(setup, FakeMelody(), BarAccompaniment(model))
+    controls = ControlFrame(0.0, dict.fromkeys(KNOBS, 0.5) | {"density": 1.0})
+    state, whole = session.step(session.initial(), controls, None)
+    assert (whole.report["share"], whole.report["cut_short"]) == (0.0, False)
+    assert whole.report["tokens"] == len(model.asked)
+    model.asked.clear()
+    begun_s = clock.now_s()
+    state, bar = session.step(state, controls, None, deadline=Deadline(clock, begun_s + left_s))
+    assert bar.report["cut_short"] is True
+    assert bar.report["tokens"] == len(model.asked) == bar.report["seconds"] == clock.now_s() - begun_s
+    assert (len(model.asked) > 0) == (left_s > 0)
+    assert clock.now_s() <= begun_s + max(left_s, 0.0)
+    assert bar.report["share"] == (bar.report["seconds"] / left_s if left_s > 0 else 1.0)
+    assert bar.phrase.part("accompaniment").notes
+    assert all(note.end <= bar.phrase.length for note in bar.phrase)
+    # The melody of the bar was said to the end, and the next bar goes on from it.
+    said = state.memory.memory.grammar.score().bars
+    assert [len(one.notes) > 0 for one in said] == [True, True]
+    state, after = session.step(state, controls, None)
+    assert after.report["cut_short"] is False
+
+
+def test_a_bar_is_due_on_its_first_beat_by_the_clock_that_the_composer_is_given() -> None:
+    asked = list[Deadline | None]()
+
+    class Asked(FakeAccompaniment):
+        def continue_bar(self, state, around, *rest):  # type: ignore[no-untyped-def]
+            asked.append(around.deadline)
+            return super().continue_bar(state, around, *rest)
+
+    key, clock, log = Key.parse("C major"), VirtualClock(), ControlLog()
+    log.extend([ControlFrame(0.0, dict.fromkeys(KNOBS, 0.5))])
+    setup = SessionSetup(key, Metre.parse("3/4"), Progression.parse("C F", key), ANCHORS, tempo_bpm=60.0)
+    composer = Composer(Session(setup, FakeMelody(), Asked()), log, start_s=7.0)
+    composer.compose()
+    for _ in range(2):
+        composer.compose(due=lambda time_s: Deadline(clock, 100 + time_s))
+    assert [due and due.at_s for due in asked] == [None, pytest.approx(110), pytest.approx(113)]
 
 
 @pytest.mark.parametrize("metre", ["4/4", "6/8"])
@@ -196,12 +245,12 @@ def test_a_session_plays_it_and_takes_back_what_was_not_heard(key: str) -> None:
         state, bar = session.step(states[-1], controls, None)
         states.append(state)
         found.append(bar)
-    said = states[-1].memory.grammar.score()
+    said = states[-1].memory.memory.grammar.score()
     assert len(said.bars) == 4
     assert {note.part for bar in said.bars for note in bar.notes} == set(bars.PARTS)
     assert all(bar.phrase.part("accompaniment").notes for bar in found)
     # Bar 3 was late: what the model remembers is what came before it.
     stand_in = replace(found[3], fallback=True)
     after, _ = session.step(states[-1], controls, stand_in)
-    assert [bar.chords for bar in after.memory.grammar.score().bars[:3]] == [bar.chords for bar in said.bars[:3]]
-    assert len(after.memory.grammar.score().bars) == 4
+    assert [bar.chords for bar in after.memory.memory.grammar.score().bars[:3]] == [bar.chords for bar in said.bars[:3]]
+    assert len(after.memory.memory.grammar.score().bars) == 4

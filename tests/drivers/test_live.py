@@ -55,6 +55,9 @@ def test_a_take_of_known_length_is_played_to_its_end(tmp_path):
     lines = [json.loads(line) for line in take.with_suffix(".jsonl").read_text().splitlines()]
     assert [line["bar"] for line in lines] == [0, 1, 2, 3]
     assert all(line["lateness_ms"] is not None for line in lines[:-1])
+    # The first bar is waited for; the others are due.
+    assert lines[0]["second_part"]["share"] == 0
+    assert all(line["second_part"]["share"] > 0 for line in lines[1:] if not line["fallback"])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")

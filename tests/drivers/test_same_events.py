@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from drivers_takes import make_band, make_session, offline, virtual
-from fakes import FakeSource
+from bar_models import DreamingModel
+from drivers_takes import make_band, make_session, make_setup, offline, virtual
+from fakes import FakeMelody, FakeSource
 
+from brainmidi.drivers.barvoice import BarAccompaniment
 from brainmidi.errors import SourceError
 from brainmidi.midi.files import read_events
 from brainmidi.midi.ports import RecordingOutput
+from brainmidi.session import Session
 from brainmidi.types import KNOBS, PARTS
 
 
@@ -47,6 +50,24 @@ def test_the_whole_band_plays_the_same_live_and_offline(tmp_path, given):
     assert any(beat * 4 != int(beat * 4) for beat in swaying)
     for line, bar in zip((tmp_path / "t.jsonl").read_text().splitlines(), played.bars, strict=True):
         assert json.loads(line)["notes"] == {part: len(bar.phrase.part(part).notes) for part in PARTS}
+
+
+@pytest.mark.parametrize("given", [{}, {"metre": "6/8", "key": "Bb major", "chords": "Bb Gm7 | Eb F7", "bars": 4}])
+def test_a_model_of_bars_plays_the_same_live_and_offline_and_tells_how(tmp_path, given):
+    def session():
+        return Session(make_setup(**given), FakeMelody(), BarAccompaniment(DreamingModel()))
+
+    scored = offline(tmp_path / "scored.mid", session=session(), trace=tmp_path / "scored.jsonl")
+    played = virtual(tmp_path / "played.mid", session=session(), trace=tmp_path / "played.jsonl")
+    assert played.bars == scored.bars
+    assert read_events(tmp_path / "scored.mid") == read_events(tmp_path / "played.mid")
+    assert (tmp_path / "scored.jsonl").read_text() == (tmp_path / "played.jsonl").read_text()
+    for line in (tmp_path / "scored.jsonl").read_text().splitlines():
+        told = json.loads(line)["second_part"]
+        assert set(told) == {"tokens", "seconds", "share", "cut_short", "entropy"}
+        assert told["tokens"] > 0
+        assert told["entropy"] > 0
+        assert (told["seconds"], told["share"], told["cut_short"]) == (0, 0, False)
 
 
 def test_a_source_that_does_not_know_its_end_gives_the_same_events_too(tmp_path):
