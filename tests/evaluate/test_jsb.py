@@ -32,14 +32,14 @@ def test_a_piece_of_two_frames_scores_what_it_scores_by_hand() -> None:
 @given(n_frames=st.integers(1, 150))
 def test_every_cell_of_a_longer_piece_is_counted_once_with_nearly_the_whole_reach_before_it(n_frames: int) -> None:
     reach = 48
-    seen: list[tuple[int, int]] = []
+    begins: list[int] = []
     classes = np.arange(n_frames)[:, None] + np.zeros((1, 4), dtype=np.int64)
 
     def predict(rows: NDArray[np.int32]) -> NDArray[np.float64]:
         # The more context a cell has, the likelier its class: the loss tells how much there was.
         logits = np.zeros((len(rows), reach, 4, n_frames + 1))
         for n, row in enumerate(rows):
-            seen.append((int(row[0, 0]), len(row)))
+            begins.append(int(row[0, 0]))
             for frame, number in enumerate(row[:, 0]):
                 if number >= 0:
                     logits[n, frame, :, number] = frame / 10
@@ -47,6 +47,9 @@ def test_every_cell_of_a_longer_piece_is_counted_once_with_nearly_the_whole_reac
 
     losses = cell_losses(predict, classes.astype(np.int32), reach)
     assert np.isfinite(losses).all()
+    last = max(n_frames - reach, 0)
+    # Windows are as many as are needed: each a stride after the one before, the last at the piece's end.
+    assert begins == [*range(0, last, STRIDE), last]
     context = np.array([row[0] for row in losses])
     enough = negative_log_likelihood(
         np.eye(n_frames + 1)[:1] * min(n_frames - 1, reach - STRIDE) / 10, np.zeros(1, dtype=int)

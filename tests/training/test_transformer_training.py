@@ -19,7 +19,7 @@ import tiny_transformer as script
 
 from brainmidi.codec import bars, played
 from brainmidi.errors import ConfigError
-from brainmidi.training import corpora, scorerows
+from brainmidi.training import corpora, performances, scorerows
 from brainmidi.training.corpora import Piece
 from brainmidi.training.scorerows import Row
 from brainmidi.training.state import digest
@@ -94,7 +94,7 @@ def test_other_training_pieces_are_another_run_and_the_same_pieces_are_the_same(
 
 
 @pytest.mark.models
-def test_chorales_as_performance_events_are_drawn_as_before(
+def test_chorales_as_performance_events_are_drawn_from_a_bar_line_in_several_keys_and_louder_or_softer(
     recipe: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     found: dict[str, Piece] = {}
@@ -106,6 +106,22 @@ def test_chorales_as_performance_events_are_drawn_as_before(
     source = recipe.load("performance", cache=tmp_path, seed=1)
     inputs, targets = source.batches[0]
     assert inputs.shape == targets.shape == (8, source.config.window)
+    length = source.config.window + 1
+    variants = {
+        performances.window(performances.transposed(piece.tokens, by, louder), int(start), length).tobytes(): (
+            by,
+            louder,
+        )
+        for piece in performances.performances(found["train"])
+        for start in piece.bar_indices
+        for by in range(piece.low, piece.high + 1)
+        for louder in range(-4, 5)
+    }
+    drawn = [np.append(row, last).astype(np.int32) for row, last in zip(inputs, targets[:, -1], strict=True)]
+    assert np.array_equal(inputs[:, 1:], targets[:, :-1])
+    assert {row.tobytes() for row in drawn} <= variants.keys()
+    keys, loudnesses = zip(*(variants[row.tobytes()] for row in drawn), strict=True)
+    assert min(len(set(keys)), len(set(loudnesses))) > 1
     assert source.config.n_classes == 310
     assert source.facts["train_events"] > 0
     assert source.facts["collections"] == ["bach"]
