@@ -30,9 +30,15 @@ PADDING = -1
 #: lengths name a place in a piece, and the training pieces are soon known by heart.)
 HELD = np.array([1, 2, 3, 4, 6, 8, 12])
 N_HELD = len(HELD) + 1
-#: Columns of what :func:`observed` returns: classes, frames held, class before that, place in a span of 16 frames.
-N_COLUMNS = 3 * N_VOICES + 1
+#: Columns of what :func:`observed` returns: classes, how long held, class before that, what followed an earlier place
+#: like this one, how much alike, place in a span of 16 frames.
+N_COLUMNS = 5 * N_VOICES + 1
 PHASES = 16
+#: An earlier place is like this one if so many cells before both are equal, up to a number that tells how much; and if
+#: it lies at least so many frames back, which is no held chord any more.
+ALIKE = np.array([16, 32, 48, 64, 96])
+N_ALIKE = len(ALIKE) + 1
+FURTHER = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +96,10 @@ def observed(classes: NDArray[np.integer]) -> NDArray[np.int32]:
 
     Returns
     -------
-    ndarray of int32, shape (n_frames, 13)
+    ndarray of int32, shape (n_frames, 21)
         The classes; for how long each has stood, this frame counted, as classes 0..7 (:data:`HELD`); the class before
-        it, -1 where there is none; the frame's number modulo 16.
+        it, -1 where there is none; the class that followed where the cells before were like those before this one
+        (-1 for nowhere), and how much alike, 0..5 (:data:`ALIKE`); the frame's number modulo 16.
     """
     rows = np.asarray(classes, dtype=np.int32)
     n = len(rows)
@@ -105,7 +112,28 @@ def observed(classes: NDArray[np.integer]) -> NDArray[np.int32]:
         number = np.repeat(np.arange(len(begins)), np.diff(np.concatenate([begins, [n]])))
         found[:, N_VOICES + voice] = np.searchsorted(HELD, np.arange(n) - begins[number] + 1)
         found[:, 2 * N_VOICES + voice] = np.where(number > 0, line[begins[number] - 1], PADDING)
+    followed, alike = _repeats(rows.ravel())
+    found[:, 3 * N_VOICES : 4 * N_VOICES] = followed.reshape(n, N_VOICES)
+    found[:, 4 * N_VOICES : 5 * N_VOICES] = alike.reshape(n, N_VOICES)
     return found
+
+
+def _repeats(cells: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return for each cell what followed the most similar earlier place, the nearest of equals, and how similar.
+
+    Chorales repeat whole lines: what the tune has done once, all voices do again.
+    """
+    longest, followed = np.zeros(len(cells), dtype=np.int64), np.full(len(cells), PADDING, dtype=np.int32)
+    for lag in range(FURTHER * N_VOICES, len(cells), N_VOICES):
+        equal = cells[lag:] == cells[:-lag]
+        place = np.arange(len(equal))
+        broken = np.maximum.accumulate(np.where(equal, -1, place))  # the last place that differs, this one counted
+        before = np.concatenate([[0], (place - broken)[:-1]])  # how many cells before each place are equal
+        better = before > longest[lag:]
+        longest[lag:][better] = before[better]
+        followed[lag:][better] = cells[:-lag][better]
+    alike = np.searchsorted(ALIKE, longest, side="right").astype(np.int32)
+    return np.where(alike > 0, followed, PADDING).astype(np.int32), alike
 
 
 class RelationalAttention(keras.layers.Layer):
@@ -211,7 +239,7 @@ class ChoraleTransformer(keras.Model):
         super().__init__(name="chorale_transformer", **kwargs)
         self.config = config
         d, c, p = config.size, config.n_classes, config.n_pitches
-        told = N_VOICES * (c + 1 + 2 * p - 1 + N_HELD) + c + 1 + PHASES
+        told = N_VOICES * (c + 1 + 2 * p - 1 + N_HELD) + c + 1 + PHASES + c + N_ALIKE
         self.told = self.add_weight(shape=(N_VOICES, told, d), initializer="glorot_uniform", name="told")
         self.blocks = [Block(config, name=f"layer_{n}") for n in range(config.n_layers)]
         self.norm = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")
@@ -220,6 +248,8 @@ class ChoraleTransformer(keras.Model):
         self.forget = keras.layers.Dropout(config.dropout / 4)
         said = c + N_VOICES * (2 * p - 1)
         self.said = self.add_weight(shape=(N_VOICES, d, said), initializer="glorot_uniform", name="said")
+        #: How much the class that followed an earlier place like this one is said to follow again.
+        self.again = self.add_weight(shape=(N_VOICES, d), initializer="zeros", name="again")
         self.built = True
 
     def call(self, frames: Tensor, training: bool = False) -> Tensor:
@@ -227,7 +257,7 @@ class ChoraleTransformer(keras.Model):
 
         Parameters
         ----------
-        frames : integer tensor, shape (b, f, 13)
+        frames : integer tensor, shape (b, f, 21)
             As :func:`observed` gives them, f at most `reach`; -1 throughout where the piece is over.
         """
         config = self.config
@@ -240,12 +270,16 @@ class ChoraleTransformer(keras.Model):
         both = ops.logical_and(newest > SILENCE, ops.expand_dims(own, -1) > SILENCE)
         interval = ops.where(both, interval, -1)
         phase = ops.broadcast_to(frames[:, :, None, -1:], (b, f, N_VOICES, 1))
+        followed = ops.one_hot(frames[..., 3 * N_VOICES : 4 * N_VOICES], c)  # (b, f, v, c)
+        alike = frames[..., 4 * N_VOICES : 5 * N_VOICES]
         seen = [
             _one_hot(newest + 1, c + 1),
             _one_hot(interval, 2 * p - 1),
             _one_hot(held, N_HELD),
             _one_hot(ops.expand_dims(leap, -1) + 1, c + 1),
             _one_hot(phase, PHASES),
+            followed,
+            _one_hot(ops.expand_dims(alike, -1), N_ALIKE),
         ]
         # Dropping what is told makes the model look for it elsewhere: 229 pieces are soon known by heart.
         told = self.forget(ops.concatenate(seen, axis=-1), training=training)
@@ -257,7 +291,7 @@ class ChoraleTransformer(keras.Model):
             x = block(x, ops.reshape(rows, (b, 1, cells, p)), sounded, training=training)
         x = ops.reshape(self.norm(x), (b, f, N_VOICES, config.size))
         said = ops.einsum("bfvd,vdn->bfvn", x, self.said)
-        logits = said[..., :c]
+        logits = said[..., :c] + followed * ops.expand_dims(ops.einsum("bfvd,vd->bfv", x, self.again), -1)
         intervals = ops.reshape(said[..., c:], (b, f, N_VOICES, N_VOICES, 2 * p - 1))
         picked = ops.take_along_axis(intervals, _rows(newest, p), axis=-1)  # (b, f, v, u, p)
         picked = ops.where(ops.expand_dims(newest > SILENCE, -1), picked, 0.0)
