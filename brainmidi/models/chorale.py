@@ -59,12 +59,12 @@ class ChoraleConfig:
 
     low: int = 33
     high: int = 84
-    n_layers: int = 4
+    n_layers: int = 2
     size: int = 192
     n_heads: int = 4
     inner_size: int = 768
-    reach: int = 192
-    dropout: float = 0.1
+    reach: int = 128
+    dropout: float = 0.3
 
     @property
     def n_pitches(self) -> int:

@@ -136,10 +136,10 @@ def finish(out: Path, *, figures: Mapping[str, Any]) -> None:
         what=(
             "Foresees every cell of a chorale (soprano, alto, tenor and bass of every sixteenth) from the cells before "
             f"it, with relative attention in position, time and pitch: {config.n_layers} layers, model size "
-            f"{config.size}, {config.n_heads} heads, {config.reach} frames. Beyond the paper's model it is told, of each "
-            "cell, the newest pitch of every voice, how long each is held, the intervals between them, the place in the "
-            "beat, and what followed an earlier place like this one; and what it says is added up from pitches and from "
-            "intervals."
+            f"{config.size}, {config.n_heads} heads, {config.reach} frames. Beyond the paper's model it is told, of "
+            "each cell, the newest pitch of every voice, how long each is held, the intervals between them, the place "
+            "in the beat, and what followed an earlier place like this one; and what it says is added up from pitches and "
+            "from intervals."
         ),
         licences=("JSB chorales, split of Boulanger-Lewandowski (2012): music in the public domain",),
         command=training.pop("command"),
