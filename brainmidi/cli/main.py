@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 
 import brainmidi
 from brainmidi.cli.checkpoints import checkpoints_app
+from brainmidi.cli.continue_ import continue_
 from brainmidi.cli.evaluate import evaluate_app
 from brainmidi.cli.improv import improv
 from brainmidi.cli.init import init
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 app.command()(improv)
 app.command()(score)
+app.command("continue")(continue_)
 app.command()(sources)
 app.command()(ports)
 app.command()(init)
