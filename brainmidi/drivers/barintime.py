@@ -7,7 +7,9 @@ and it is asked again, so that what is written has the odds that it has under al
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -39,7 +41,8 @@ class BarInTime:
 
     def __init__(self, timed: TimedModel, request: BarRequest, steering: Steering) -> None:
         self._timed, self._request, self._steering = timed, request, steering
-        grid = bars.quantise(Score((ScoreBar(request.length, request.chords, request.given),))).bars[0]
+        given = tuple(map(_not_longer, request.given))
+        grid = bars.quantise(Score((ScoreBar(request.length, request.chords, given),))).bars[0]
         (_, self._first_chord), *changes = grid.chords
         self._changes = dict(changes)
         self._earliest = request.start
@@ -233,6 +236,17 @@ class BarInTime:
         pull = np.array(self._steering.pitches(step), dtype=np.float32)
         pull[held] = -np.inf
         return pull
+
+
+def _not_longer(note: Note) -> Note:
+    """Return the note with a length that has a word, and is not longer: else its part could not strike it on time."""
+    start, end = (
+        int((8 * beat.numerator + beat.denominator) // (2 * beat.denominator)) for beat in (note.start, note.end)
+    )
+    if end - start in bars.DURATIONS or end <= start:
+        return note
+    kept = bars.DURATIONS[bisect_right(bars.DURATIONS, end - start) - 1]
+    return replace(note, start=Fraction(start, 4), length=Fraction(kept, 4))
 
 
 class _NothingFitsError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -233,6 +234,24 @@ def test_a_given_note_that_still_sounds_from_before_is_not_said_twice() -> None:
     bar = bar_of(DreamingModel(), request(), memory=Continuation(DreamingModel()).heard(prompt))
     list(bar)
     assert [n.pitch for n in heard_by_the_model(bar).bars[1].notes if n.part == "melody"] == [76]
+
+
+@pytest.mark.parametrize("steps", [17, 19, 31, 39, 63, 70])
+def test_a_long_given_note_ends_before_its_pitch_is_struck_again(steps: int) -> None:
+    model, memory = DreamingModel(), None
+    strikes = [Note(Fraction(0), Fraction(steps, 4), 72), Note(Fraction(steps, 4), Fraction(1, 4), 72)]
+    for line in range(0, steps + 1, 16):
+        now = [
+            replace(note, start=note.start - Fraction(line, 4)) for note in strikes if 0 <= 4 * note.start - line < 16
+        ]
+        bar = bar_of(model, request(tuple(now), chords=((0, C),)), memory=memory)
+        list(bar)
+        memory = bar.memory
+    heard = memory.grammar.score().bars
+    assert [(n, note.start) for n, bar in enumerate(heard) for note in bar.notes if note.part == "melody"] == [
+        (0, 0),
+        (steps // 16, Fraction(steps % 16, 4)),
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------- deadlines
