@@ -132,8 +132,9 @@ class BarAccompaniment:
 
         At the deadline, if there is one, the model is asked no more: the bar is what was said by then.
 
-        The model hears the other parts with the metre's accents, as in the scores that it learnt from, and says its own
-        loudness; what sounds is struck as hard as `velocities` say.
+        The model hears the other parts with the accents of the scores that it learnt from, which went by the length of
+        a bar alone (6/8 as 3/4), and says its own loudness. What sounds is struck as hard as `velocities` say, and the
+        constraint goes by the metre's own pulses.
         """
         steps = len(constraint)
         given = tuple(

@@ -106,7 +106,8 @@ class ControlSteering:
     scale : collection of int
         Pitch classes of the key.
     strong : collection of int, optional
-        Steps that are strong beats; every quarter note by default.
+        Steps that are strong beats: :attr:`brainmidi.music.harmony.Metre.pulses` where the metre is known, for a bar's
+        length does not tell 6/8 from 3/4. Every quarter note by default.
     """
 
     def __init__(
