@@ -63,8 +63,12 @@ class ContinuedPerformance:
         self._model = model
 
     def initial(self) -> Memory:
-        """Return the memory of silence."""
-        return Memory(self._model.initial(), None)
+        """Return the memory of silence; a model whose rows all began with event 0 has heard that."""
+        cache = self._model.initial()
+        if not getattr(getattr(self._model, "config", None), "silent_start", False):
+            return Memory(cache, None)
+        logits, cache = self._model.step(0, cache)
+        return Memory(cache, logits)
 
     def continue_bar(
         self,
