@@ -24,12 +24,12 @@ class BarRequest:
     write : tuple of str
         Parts that the model writes, of :data:`brainmidi.codec.bars.PARTS`. Parts neither given nor written are silent.
     start : int
-        Sixteenth from which they may begin: what came before was played already.
+        Sixteenth, 0..length, from which they may begin: what came before was played already.
 
     Raises
     ------
     MusicError
-        If no part is to be written, one is unknown, or one is given too.
+        If no part is to be written, one is unknown, or one is given too; or the start is outside the bar.
     CodecError
         If the length, a chord or a note has no word in the vocabulary.
     """
@@ -46,6 +46,10 @@ class BarRequest:
         if twice := {note.part for note in self.given} & set(self.write):
             raise MusicError(f"part {min(twice)} is given and to be written; leave one out")
         ScoreBar(self.length, self.chords, self.given)
+        if not 0 <= self.start <= self.length:
+            raise MusicError(
+                f"start {self.start} is outside 0..{self.length}, the bar's sixteenths; begin within the bar"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from brainmidi.drivers.barintime import BarInTime
 from brainmidi.drivers.barrequest import BarRequest, Report
 from brainmidi.drivers.steering import Controls, ControlSteering, Steering
 from brainmidi.drivers.timedmodel import Deadline, Memory, StepModel, TimedModel
+from brainmidi.errors import MusicError
 
 __all__ = ["BarInTime", "BarRequest", "Continuation", "ControlSteering", "Controls", "Deadline", "Memory", "Report"]
 
@@ -25,10 +26,17 @@ class Continuation:
     model : StepModel
         Over the 220 ids of :mod:`brainmidi.codec.bars`.
     window : int
-        How many tokens of a prompt it is told.
+        How many tokens of a prompt it is told, 2 or more: the style is the first.
+
+    Raises
+    ------
+    MusicError
+        If the window is smaller.
     """
 
     def __init__(self, model: StepModel, window: int = 512) -> None:
+        if window < 2:
+            raise MusicError(f"window {window} is below 2, the style and one more token; make it longer")
         self._model, self._window = model, window
 
     def initial(self, style: str = "any") -> Memory:

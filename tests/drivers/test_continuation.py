@@ -63,7 +63,7 @@ requests = st.builds(
         length=length,
         chords=((0, C), (5, G)) if length > 5 else ((0, C),),
         write=write,
-        start=start,
+        start=min(start, length),
     ),
     st.integers(1, 16),
     st.sampled_from([(), MELODY, BASS, MELODY + BASS]),
@@ -214,7 +214,7 @@ def test_an_empty_prompt_is_silence() -> None:
     assert list(bar_of(model, request(), memory=Continuation(model).heard(Score(())))) == list(bar_of(model, request()))
 
 
-@pytest.mark.parametrize("window", [8, 40, 100])
+@pytest.mark.parametrize("window", [2, 8, 40, 100])
 def test_of_a_prompt_longer_than_the_window_the_last_whole_bars_are_told(window: int) -> None:
     prompt = Score(tuple(ScoreBar(16, ((0, C),), MELODY + BASS) for _ in range(50)), "bach", ended=True)
     memory = Continuation(DreamingModel(), window).heard(prompt)
@@ -348,6 +348,9 @@ def test_notes_come_while_the_bar_is_written() -> None:
         (lambda: request(write=("drums",)), MusicError),
         (lambda: request(write=("melody",)), MusicError),
         (lambda: request(length=17), CodecError),
+        (lambda: request(start=-5), MusicError),
+        (lambda: request(start=17), MusicError),
+        (lambda: Continuation(DreamingModel(), window=1), MusicError),
         (lambda: request((Note(Fraction(0), Fraction(1), 110),)), CodecError),
         (lambda: Controls(low=60, high=59), MusicError),
         (lambda: Controls(max_voices=0), MusicError),
