@@ -16,7 +16,8 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from brainmidi.models.checkpoint import find_checkpoint, put_weights, read_sizes, read_weights
+from brainmidi.evaluate.common import load_model, negative_log_likelihood
+from brainmidi.models.checkpoint import find_checkpoint
 from brainmidi.models.chorale import N_VOICES, ChoraleConfig, ChoraleTransformer, observed
 from brainmidi.training.chorales import classes_of, load, shared_sopranos
 
@@ -32,16 +33,9 @@ PAPER = {
 STRIDE = 16
 PHASES = 4  # frames of a beat
 
-#: Takes (n, reach, 13) of what is observed, gives logits (n, reach, 4, c).
+#: Takes (n, reach, N_COLUMNS) of what is observed, gives logits (n, reach, 4, c).
 Predict = Callable[[NDArray[np.int32]], NDArray[np.float64]]
 FloatArray = NDArray[np.float64]
-
-
-def load_model(folder: Path) -> ChoraleTransformer:
-    """Return the Keras model of a checkpoint, on whichever back end Keras runs."""
-    model = ChoraleTransformer(read_sizes(folder, "chorale", ChoraleConfig.from_json))
-    put_weights(model, read_weights(folder))
-    return model
 
 
 def evaluate(checkpoint: str | Path, data: Path) -> dict[str, Any]:
@@ -60,7 +54,7 @@ def evaluate(checkpoint: str | Path, data: Path) -> dict[str, Any]:
         For either split ``nll``, in nats a cell, its ``floors`` (see :func:`floors`), the number of ``cells``, and how
         many ``chorales`` there are and how many of them ``share_soprano`` with training; and the back end.
     """
-    model = load_model(find_checkpoint(checkpoint))
+    model = load_model(find_checkpoint(checkpoint), "chorale", ChoraleConfig.from_json, ChoraleTransformer)
     splits = load(data)
     shared = shared_sopranos(splits)
     train = [classes_of(row, model.config) for row in splits["train"]]
@@ -108,13 +102,6 @@ def cell_losses(predict: Predict, classes: NDArray[np.int32], reach: int) -> Flo
 def _window(seen: NDArray[np.int32], start: int, reach: int) -> NDArray[np.int32]:
     rows = seen[start : start + reach]
     return np.pad(rows, ((0, reach - len(rows)), (0, 0)), constant_values=-1)
-
-
-def negative_log_likelihood(logits: FloatArray, classes: NDArray[np.integer]) -> FloatArray:
-    """Return minus the log-probability of `classes` (...) under `logits` (..., c)."""
-    peak = logits.max(axis=-1, keepdims=True)
-    log_shares = logits - peak - np.log(np.exp(logits - peak).sum(axis=-1, keepdims=True))
-    return np.asarray(-np.take_along_axis(log_shares, classes[..., None].astype(np.int64), axis=-1)[..., 0])
 
 
 def floors(train: Sequence[NDArray[np.int32]], pieces: Sequence[NDArray[np.int32]], n_classes: int) -> dict[str, float]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from brainmidi.codec import drums, groove, melody
 from brainmidi.errors import ModelError
 from brainmidi.evaluate import latent, statistics
+from brainmidi.evaluate.common import evenly
 from brainmidi.models.attribute_vectors import AttributeVectors
 from brainmidi.models.checkpoint import find_checkpoint, read_config
 from brainmidi.training.cards import rounded
@@ -112,7 +113,7 @@ def evaluate(
 
 def spread(rows: Material, most: int) -> Material:
     """Return at most so many phrases, evenly spread."""
-    return rows.take(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.intp))
+    return rows.take(evenly(len(rows), most))
 
 
 def reconstruction(model: CompiledMusicVae, inputs: tuple[NDArray[Any], ...], part: str) -> dict[str, Any]:

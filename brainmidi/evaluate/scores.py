@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from brainmidi.codec import bars, melody
 from brainmidi.evaluate import statistics
+from brainmidi.evaluate.common import evenly, negative_log_likelihood
 from brainmidi.evaluate.ngrams import Ngrams
 from brainmidi.models.stepper import TransformerStepper
 from brainmidi.training import scorerows
@@ -80,15 +81,13 @@ def has_parts(row: Row) -> bool:
 def likelihoods(model: TransformerStepper, grams: dict[str, Ngrams], rows: Sequence[Row]) -> dict[str, Any]:
     """Return the model's nats a token, the tables' on the same tokens, and the share of tokens foreseen."""
     windows = scorerows.held_out(rows, model.config.window)
-    windows = windows[np.linspace(0, len(windows) - 1, min(MOST_WINDOWS, len(windows))).astype(np.intp)]
+    windows = windows[evenly(len(windows), MOST_WINDOWS)]
     losses, hits = [], []
     for start in range(0, len(windows), BATCH):
         batch = windows[start : start + BATCH]
         logits, _ = model.prefill(batch[:, :-1], model.initial(len(batch)))
         known = batch[:, 1:] != bars.PAD
-        shifted = logits - logits.max(axis=-1, keepdims=True)
-        own = np.take_along_axis(shifted, batch[:, 1:, None].astype(np.int64), axis=-1)[..., 0]
-        losses.append((np.log(np.exp(shifted).sum(axis=-1)) - own)[known])
+        losses.append(negative_log_likelihood(logits, batch[:, 1:])[known])
         hits.append((logits.argmax(axis=-1) == batch[:, 1:])[known])
     figures: dict[str, Any] = {
         "nll": float(np.concatenate(losses).mean()),
@@ -218,4 +217,4 @@ def _cut(row: Row) -> NDArray[np.int32]:
 
 
 def _spread(rows: Sequence[Row], most: int) -> list[Row]:
-    return [rows[n] for n in np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.intp)]
+    return [rows[n] for n in evenly(len(rows), most)]

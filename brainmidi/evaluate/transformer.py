@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from brainmidi.codec import melody, performance
 from brainmidi.errors import ConfigError
 from brainmidi.evaluate import scores
+from brainmidi.evaluate.common import load_model, negative_log_likelihood
 from brainmidi.evaluate.ngrams import Ngrams
 from brainmidi.evaluate.scores import Figures
-from brainmidi.models.checkpoint import find_checkpoint, put_weights, read_config, read_sizes, read_weights
+from brainmidi.models.checkpoint import find_checkpoint, read_config
 from brainmidi.models.transformer import MusicTransformer, TransformerConfig
 from brainmidi.training.cards import TRAINING_FILE, rounded
 from brainmidi.training.corpora import load_pieces
@@ -26,13 +27,8 @@ from brainmidi.training.performed import read_played
 from brainmidi.training.scorerows import SPLITS, USUAL
 
 BATCH, LIKELIHOOD_BATCH = 8, 128
-
-
-def load_model(folder: Path) -> MusicTransformer:
-    """Return the Keras model of a checkpoint, on whichever back end Keras runs."""
-    model = MusicTransformer(read_sizes(folder, "transformer", TransformerConfig.from_json))
-    put_weights(model, read_weights(folder))
-    return model
+#: What a Music Transformer is loaded as.
+KIND = ("transformer", TransformerConfig.from_json, MusicTransformer)
 
 
 def evaluate(
@@ -100,7 +96,7 @@ def foreseen(folder: Path, *, cache: Path, collections: tuple[str, ...], data: P
         (``floor_bigram``), both counted on the training split with add-one smoothing, and of one that knows the two
         before (``floor_trigram``), see :class:`.Ngrams`, its weights chosen on the validation split.
     """
-    model = load_model(folder)
+    model = load_model(folder, *KIND)
     found: dict[str, list[Performance]] = {name: [] for name in SPLITS}
     if data is not None:
         for file in read_played(data, cache):
@@ -115,7 +111,7 @@ def foreseen(folder: Path, *, cache: Path, collections: tuple[str, ...], data: P
         batch = rows[start : start + BATCH]
         logits = np.asarray(ops.convert_to_numpy(model(ops.convert_to_tensor(batch[:, :-1]))), dtype=np.float64)
         known = batch[:, 1:] != performance.PAD
-        losses.append(_losses(logits, batch[:, 1:])[known])
+        losses.append(negative_log_likelihood(logits, batch[:, 1:])[known])
         hits.append((logits.argmax(axis=-1) == batch[:, 1:])[known])
     unigram, bigram = floors(train, rows)
     table = Ngrams(train, held, performance.N_CLASSES, 3)
@@ -133,7 +129,7 @@ def foreseen(folder: Path, *, cache: Path, collections: tuple[str, ...], data: P
 
 def melody_likelihood(checkpoint: str | Path) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
     """Return a function from melodies, token rows (n, 32) of the melody codec, to the nats an event (n,) of each."""
-    model = load_model(find_checkpoint(checkpoint))
+    model = load_model(find_checkpoint(checkpoint), *KIND)
 
     def score(rows: NDArray[Any]) -> NDArray[np.float64]:
         played = [performance.encode(melody.decode(row)) for row in rows]
@@ -144,18 +140,11 @@ def melody_likelihood(checkpoint: str | Path) -> Callable[[NDArray[Any]], NDArra
             for n, tokens in enumerate(part):
                 batch[n, 1 : 1 + len(tokens)] = tokens
             logits = np.asarray(ops.convert_to_numpy(model(ops.convert_to_tensor(batch[:, :-1]))), dtype=np.float64)
-            losses = np.where(batch[:, 1:] != performance.PAD, _losses(logits, batch[:, 1:]), 0.0)
+            losses = np.where(batch[:, 1:] != performance.PAD, negative_log_likelihood(logits, batch[:, 1:]), 0.0)
             found[start : start + len(part)] = -losses.sum(axis=1) / [max(len(tokens), 1) for tokens in part]
         return found
 
     return score
-
-
-def _losses(logits: NDArray[np.float64], targets: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Return the negative log-likelihood of every event."""
-    peak = logits.max(axis=-1, keepdims=True)
-    log_shares = logits - peak - np.log(np.exp(logits - peak).sum(axis=-1, keepdims=True))
-    return np.asarray(-np.take_along_axis(log_shares, targets[..., None], axis=-1)[..., 0])
 
 
 def floors(train: list[NDArray[np.int32]], rows: NDArray[np.int32]) -> tuple[float, float]:

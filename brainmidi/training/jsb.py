@@ -30,7 +30,7 @@ FILLED = 0.5
 
 
 class Stretches(fit.SeededBatches):
-    """Batches of stretches: what is observed (b, reach, 13), and classes (b, reach, 4), -1 where a piece is over.
+    """Batches of stretches: what is observed (b, reach, N_COLUMNS), and classes (b, reach, 4), -1 after a piece's end.
 
     Parameters
     ----------
@@ -138,8 +138,8 @@ def finish(out: Path, *, figures: Mapping[str, Any]) -> None:
             f"it, with relative attention in position, time and pitch: {config.n_layers} layers, model size "
             f"{config.size}, {config.n_heads} heads, {config.reach} frames. Beyond the paper's model it is told, of "
             "each cell, the newest pitch of every voice, how long each is held, the intervals between them, the place "
-            "in the beat, and what followed an earlier place like this one; and what it says is added up from pitches and "
-            "from intervals."
+            "in the beat, and what followed an earlier place like this one; and what it says is added up from pitches "
+            "and from intervals."
         ),
         licences=("JSB chorales, split of Boulanger-Lewandowski (2012): music in the public domain",),
         command=training.pop("command"),

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from brainmidi.evaluate.common import evenly
 from brainmidi.models.configs import CONFIGS, MusicVaeConfig
 from brainmidi.models.musicvae import MusicVae
 from brainmidi.training import fit
@@ -128,7 +129,7 @@ def train(
     config = replace(CONFIGS[name], beta_rate=BETA_RATE)
     arrays = feed(name, config)
     learnt, held = source.splits["train"], source.splits["validation"]
-    held = held.take(np.linspace(0, len(held) - 1, min(VALIDATION, len(held))).astype(np.intp))
+    held = held.take(evenly(len(held), VALIDATION))
     inputs = arrays(held)
     with shared_by(n_devices, BATCH_SIZE):
         training = fit.run(

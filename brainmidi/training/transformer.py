@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from brainmidi.codec import bars, performance, played
 from brainmidi.errors import ConfigError
+from brainmidi.evaluate.common import evenly
 from brainmidi.models.transformer import MusicTransformer, TransformerConfig
 from brainmidi.training import fit, performed, scorerows
 from brainmidi.training.cards import TRAINING_FILE
@@ -231,7 +232,6 @@ def load(
     facts = read | {"pieces_left_out": found.left_out}
     facts |= {f"{name}_pieces": len({row.name for row in found.split(name)}) for name in scorerows.SPLITS}
     facts |= {f"{name}_tokens": sum(len(row.tokens) for row in found.split(name)) for name in scorerows.SPLITS}
-    few = np.linspace(0, len(validation) - 1, min(VALIDATION, len(validation))).astype(np.intp)
     told = ""
     if data is not None:
         told = summary_of(data, {row.name for row in found.rows}, "melody over an accompaniment in sixteenths")
@@ -239,7 +239,7 @@ def load(
         codec,
         config,
         ScoreWindows(learnt, config.window, BATCH_SIZES[codec], seed),
-        validation[few],
+        validation[evenly(len(validation), VALIDATION)],
         tuple(row.tokens for row in learnt),
         facts,
         options,
@@ -265,13 +265,12 @@ def _performances(pieces: Sequence[Piece], config: TransformerConfig, seed: int)
 def _played(pieces: Sequence[Played], config: TransformerConfig, seed: int) -> Source:
     splits = {name: [piece for piece in pieces if piece.split == name] for name in scorerows.SPLITS}
     held = held_out([piece.events() for piece in splits["validation"]], config.window)
-    few = np.linspace(0, len(held) - 1, min(VALIDATION, len(held))).astype(np.intp)
     facts = {f"{name}_pieces": len(rows) for name, rows in splits.items()}
     return Source(
         "performance",
         config,
         PlayedWindows(splits["train"], config.window, BATCH_SIZES["performance"], seed),
-        held[few],
+        held[evenly(len(held), VALIDATION)],
         tuple(piece.notes for piece in splits["train"]),
         facts | {f"{name}_notes": sum(len(piece.notes) for piece in rows) for name, rows in splits.items()},
     )

@@ -30,7 +30,7 @@ def test_beside_a_model_of_performances_stand_tables_of_events_pairs_and_triples
     from brainmidi.evaluate import transformer
     from brainmidi.models import compiled  # noqa: F401 (chooses Keras' back end)
 
-    monkeypatch.setattr(transformer, "load_model", lambda _: Deaf())
+    monkeypatch.setattr(transformer, "load_model", lambda *_: Deaf())
     data = folder_of(tmp_path / "piano")
     found = transformer.foreseen(tmp_path, cache=tmp_path / "cache", collections=(), data=data)
     assert found["nll"] == pytest.approx(np.log(performance.N_CLASSES))

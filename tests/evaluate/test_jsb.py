@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 pytest.importorskip("keras")
 
-from brainmidi.evaluate.jsb import STRIDE, cell_losses, floors, negative_log_likelihood
+from brainmidi.evaluate.common import negative_log_likelihood
+from brainmidi.evaluate.jsb import STRIDE, cell_losses, floors
 
 
 def test_a_piece_of_two_frames_scores_what_it_scores_by_hand() -> None:
