@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
@@ -81,6 +82,13 @@ _ALWAYS = {
 _BEATS = tuple(Fraction(steps, 4) for steps in range(max(DURATIONS) + 1))
 
 
+class _Closed(NamedTuple):
+    """The bars that are over, the last one first: one more costs the same however many there are."""
+
+    before: _Closed | None
+    bar: ScoreBar
+
+
 class Grammar:
     """What was said so far, and what may be said next.
 
@@ -121,7 +129,7 @@ class Grammar:
         self.notes: tuple[Note, ...] = ()
         self.sounding: Mapping[tuple[str, int], int] = {}
         self.ended = False
-        self._closed: tuple[ScoreBar, ...] = ()
+        self._closed: _Closed | None = None
         self._chords: tuple[tuple[int, int], ...] = ()
         self._velocities: Mapping[str, int] = {}  # part -> its last velocity id
         self._pitch = MAX_PITCH + 1  # the row's last
@@ -214,7 +222,8 @@ class Grammar:
             self.chord = index
             self._chords = (*self._chords, (max(self.step, 0), index))
         elif kind == BAR:
-            self._closed = self._bars()
+            if self._chords:
+                self._closed = _Closed(self._closed, ScoreBar(self.bar_length, self._chords, self.notes))
             self.bar += 1
             self.bar_start += self.bar_length
             self.bar_length, self.step, self.part = index + 1, -1, None
@@ -238,11 +247,11 @@ class Grammar:
         now = self.bar_start + max(self.step, 0)
         self.sounding = {key: end for key, end in self.sounding.items() if end > now}
 
-    def _bars(self) -> tuple[ScoreBar, ...]:
-        if not self._chords:
-            return self._closed
-        return (*self._closed, ScoreBar(self.bar_length, self._chords, self.notes))
-
     def score(self) -> Score:
         """Return what was said so far; a note without its duration and a bar without its chord are left out."""
-        return Score(self._bars(), self.style or STYLES[0], self.ended)
+        found = [ScoreBar(self.bar_length, self._chords, self.notes)] if self._chords else []
+        closed = self._closed
+        while closed is not None:
+            found.append(closed.bar)
+            closed = closed.before
+        return Score(tuple(reversed(found)), self.style or STYLES[0], self.ended)

@@ -281,3 +281,15 @@ def test_what_has_no_word_is_refused_with_what_has(make: object, message: str) -
     assert callable(make)
     with pytest.raises(CodecError, match=message):
         make()
+
+
+def test_a_grammar_of_many_bars_copies_into_two_that_go_their_own_ways() -> None:
+    grammar = bars.Grammar()
+    row = [bars.style_token("any")] + 3000 * [bars.bar_token(4), bars.chord_token(0)]
+    for token in row:
+        grammar.push(token)
+    other = grammar.copy()
+    other.push(bars.bar_token(8))
+    other.push(bars.chord_token(1))
+    assert [bar.length for bar in grammar.score().bars] == [4] * 3000
+    assert [bar.length for bar in other.score().bars] == [4] * 3000 + [8]
