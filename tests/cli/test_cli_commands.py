@@ -175,9 +175,7 @@ def test_ctrl_c_ends_a_take_properly_and_saves_it(tmp_path):
     # JAX, where it is installed and another test loaded it, asks TensorFlow to say more; a user's shell does not.
     shell = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     command = [*PROGRAM, "improv", "-o", "take.mid"]
-    play = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=shell
-    )
+    play = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=shell)
     try:
         assert play.stdout is not None
         for line in play.stdout:

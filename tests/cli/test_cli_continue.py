@@ -6,11 +6,11 @@ from pathlib import Path
 
 import mido
 import pytest
+from bar_models import DreamingModel
 from midi_files import write_notes
 
 from brainmidi.cli.main import main
 from brainmidi.midi.song import read_song
-from tests.drivers.bar_models import DreamingModel
 
 
 @pytest.fixture(autouse=True)

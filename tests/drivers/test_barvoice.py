@@ -7,6 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from bar_models import DreamingModel
+from fakes import ANCHORS, BASS_ANCHORS, FakeAccompaniment, FakeBass, FakeMelody
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,8 +25,6 @@ from brainmidi.music.harmony import Chord, Key, Metre, Progression
 from brainmidi.music.voices import Constraint, Course, Surroundings
 from brainmidi.session import Session, SessionSetup
 from brainmidi.types import KNOBS, Bar, ControlFrame, Deadline, Note, Phrase
-from tests.drivers.bar_models import DreamingModel
-from tests.fakes import ANCHORS, BASS_ANCHORS, FakeAccompaniment, FakeBass, FakeMelody
 
 C, A_MINOR = chord_codec.encode(0, "major"), chord_codec.encode(9, "minor")
 KEY = Key.parse("C major")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bar_models import DreamingModel, LostModel, OrderlyModel, TabledModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +22,6 @@ from brainmidi.models.checkpoint import save_weights
 from brainmidi.models.stepper import TransformerStepper
 from brainmidi.models.transformer_config import TransformerConfig, weight_shapes
 from brainmidi.types import Note
-from tests.drivers.bar_models import DreamingModel, LostModel, OrderlyModel, TabledModel
 
 C, G = chord_codec.encode(0, "major"), chord_codec.encode(7, "major")
 MELODY = (Note(Fraction(0), Fraction(1), 72), Note(Fraction(3, 2), Fraction(5, 2), 76))

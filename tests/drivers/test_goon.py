@@ -8,6 +8,8 @@ from pathlib import Path
 
 import mido
 import pytest
+from bar_models import DreamingModel
+from midi_files import write_notes
 
 from brainmidi.codec import bars
 from brainmidi.codec import chords as chord_codec
@@ -19,8 +21,6 @@ from brainmidi.midi.append import append_notes
 from brainmidi.midi.song import Song, SongNote, read_song
 from brainmidi.music.harmony import Key
 from brainmidi.music.keyfinder import find_key
-from tests.drivers.bar_models import DreamingModel
-from tests.midi_files import write_notes
 
 D, A, C, G = (chord_codec.encode(root, "major") for root in (2, 9, 0, 7))
 

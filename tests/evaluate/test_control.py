@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bar_models import DreamingModel, TabledModel
 
 from brainmidi.codec import bars
 from brainmidi.drivers.continuation import Controls
@@ -14,7 +15,6 @@ from brainmidi.errors import ModelError
 from brainmidi.evaluate import control
 from brainmidi.models.checkpoint import save_weights
 from brainmidi.models.transformer_config import TransformerConfig, weight_shapes
-from tests.drivers.bar_models import DreamingModel, TabledModel
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from piano_files import folder_of
 
 from brainmidi.codec import performance
-from tests.training.test_performed import folder_of
 
 
 class Deaf:
