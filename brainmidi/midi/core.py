@@ -4,29 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from math import ceil, inf
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from brainmidi.errors import MidiError
-from brainmidi.midi.tempo import TempoMap
-from brainmidi.midi.wire import (
-    TICKS_PER_BEAT,
-    Message,
-    Segment,
-    TimedEvent,
-    pack_beat,
-    pack_events,
-    unpack_segment,
-)
+from brainmidi.midi.barqueue import BarQueue
+from brainmidi.midi.controls_out import ControlsOut
+from brainmidi.midi.sounding import Sounding, is_release, is_strike
+from brainmidi.midi.timeline import OwnTimeline, Timeline
+from brainmidi.midi.wire import TICKS_PER_BEAT, Message, Segment, TimedEvent, pack_beat, pack_events
 
 if TYPE_CHECKING:  # brainmidi.types brings numpy, which the player does not load
     from brainmidi.midi.ports import Output
     from brainmidi.types import Clock
-
-#: Control changes a second, all knobs together: plenty for the ear, and a tenth of what a MIDI cable carries.
-_MOST_CONTROLS = 100
-
-_SUSTAIN, _SOUND_OFF, _NOTES_OFF = 64, 120, 123
 
 
 class PlayerCore:
@@ -47,6 +37,8 @@ class PlayerCore:
         Stop by itself when nothing was heard from the composer for this long while playing; None never does.
     controllers : mapping of str to (int, int), optional
         MIDI channel 1..16 and controller number of each knob that is sent out; none by default.
+    timeline : Timeline, optional
+        Says when each beat falls; the bars' own tempi by default.
     """
 
     def __init__(
@@ -56,26 +48,20 @@ class PlayerCore:
         *,
         silence_after_s: float | None = None,
         controllers: Mapping[str, tuple[int, int]] | None = None,
+        timeline: Timeline | None = None,
     ) -> None:
         self._clock = clock
-        self._output = output
+        self._ahead_s = output.ahead_s
         self._silence_after_s = silence_after_s
-        self._controllers = dict(controllers or {})
         self._heard_s = clock.now_s()
-        self._origin_s: float | None = None
-        self._tempo: TempoMap | None = None
-        self._bars: dict[int, Segment] = {}
-        self._fallbacks: dict[int, Segment | None] = {}
+        self._timeline = timeline or OwnTimeline()
+        self._sounding = Sounding(output)
+        self._controls = ControlsOut(controllers or {})
+        self._queue = BarQueue()
         self._current: Segment | None = None
         self._position = 0
         self._last_index: int | None = None
-        self._open: set[tuple[int, int]] = set()
-        self._channels: set[int] = set()
-        self._controller_pause_s = 1 / max(1, _MOST_CONTROLS // max(1, len(self._controllers)))
-        self._controller_values: dict[str, tuple[int, float]] = {}  # what was sent last, and when
-        self._sent: list[TimedEvent] = []
         self._played: list[Message] = []
-        self._late: list[int] = []
         self._lateness_s: list[float] = []
         self._worst_s = 0.0
         self._first_note_s: float | None = None
@@ -97,9 +83,9 @@ class PlayerCore:
         self._heard_s = self._clock.now_s()
         match message.get("op"):
             case "bar":
-                self._take_bar(message)
+                self._queue.put(message, self._next_index())
             case "begin":
-                self._origin_s = float(message["at_s"])
+                self._timeline.begin(float(message["at_s"]))
             case "knobs":
                 self._take_knobs(message["values"])
             case "heartbeat":
@@ -113,34 +99,20 @@ class PlayerCore:
             case other:
                 raise MidiError(f"message {other!r} is not known to the player; use the same brainmidi on both sides")
 
-    def _take_bar(self, message: Message) -> None:
-        segment = unpack_segment(message["bar"])
-        fallback = message["fallback"]
-        if segment.index >= self._next_index():
-            self._bars[segment.index] = segment
-        if segment.index + 1 >= self._next_index():
-            self._fallbacks[segment.index + 1] = None if fallback is None else unpack_segment(fallback)
-
     def _take_knobs(self, values: Mapping[str, float]) -> None:
         if self._current is None or self.done:
             return
         now_s = self._clock.now_s()
-        for name, (channel, controller) in self._controllers.items():
-            if name not in values:
-                continue
-            value = min(127, max(0, round(127 * values[name])))
-            before, sent_s = self._controller_values.get(name, (-1, -inf))
-            if value == before or now_s < sent_s + self._controller_pause_s:
-                continue
-            tick = self._control_tick(channel - 1)
+        for name, data in self._controls.due(values, now_s):
+            tick = self._sounding.control_tick(self._tick_now(), data[0] & 0x0F)
             if self._next_beat(self._current) * TICKS_PER_BEAT < tick + 1:
                 return  # a note is due on this very tick and goes first; the next line tells where the knobs stand
-            self._controller_values[name] = (value, now_s)
-            self._send(TimedEvent(Fraction(tick, TICKS_PER_BEAT), 1, (0xB0 | channel - 1, controller, value)))
+            self._controls.sent(name, data, now_s)
+            self._sounding.send(TimedEvent(Fraction(tick, TICKS_PER_BEAT), 1, data))
 
     def _finish(self, last_index: int) -> None:
         self._last_index = last_index
-        if self._origin_s is None or (self._current is None and not self._bars):
+        if self._timeline.begun_s is None or (self._current is None and not self._queue):
             self.done = True
         elif self._current_index() > last_index:  # the word came late: what stands in for a bar too many is cut here
             self.stop(None)
@@ -156,7 +128,7 @@ class PlayerCore:
         if self.done:
             return
         self.reason = reason
-        if self._playing() and self._sent:
+        if self._playing() and self._sounding.sent:
             self._end_beat = self._silence()
         elif self._playing():
             self._end_beat = self._beat_now()
@@ -201,12 +173,11 @@ class PlayerCore:
         return limit_s is not None and self._playing() and now_s >= self._heard_s + limit_s
 
     def _due_s(self) -> float | None:
-        """Clock time of the next message or bar line; None before the take and while bar 0 is not there."""
-        if self._origin_s is None:
-            return None
+        """Clock time of the next message or bar line; None while it has no time, and while bar 0 is not there."""
         if self._current is None:
-            return self._origin_s if 0 in self._bars else None
-        return self._clock_s(self._next_beat(self._current))
+            return self._timeline.begun_s if self._queue.first is not None else None
+        due_s = self._timeline.clock_s(self._next_beat(self._current))
+        return None if due_s is None else due_s - self._ahead_s
 
     def _next_beat(self, current: Segment) -> Fraction:
         return current.events[self._position].beat if self._position < len(current.events) else current.end
@@ -214,12 +185,12 @@ class PlayerCore:
     def _step(self, due_s: float) -> None:
         if self._current is None:
             # Bar 0 has nothing to stand in for it: if it comes after its beat, the take begins when it comes.
-            self._origin_s = max(due_s, self._heard_s)
-            self._enter(self._bars.pop(0))
+            self._timeline.begin(max(due_s, self._heard_s))
+            self._enter(self._queue.take_first())
         elif self._position < len(self._current.events):
             event = self._current.events[self._position]
             self._position += 1
-            self._play(event, due_s)
+            self._play(event, due_s + self._ahead_s)
         elif self._current.index == self._last_index:
             self._end_beat = self._current.end
             self.done = True
@@ -227,21 +198,14 @@ class PlayerCore:
             self._enter(self._next_segment(self._current))
 
     def _next_segment(self, current: Segment) -> Segment:
-        index = current.index + 1
-        fallback = self._fallbacks.pop(index, current if current.kind != "bar" else None)
-        segment = self._bars.pop(index, None)
-        if segment is not None:
-            return segment
-        self._late.append(index)
-        self._notices.append({"kind": "late", "index": index, "detail": "not there on its first beat"})
-        if fallback is None:
-            return Segment(index, current.end, current.length, current.bpm, (), "rest", index)
-        return fallback.moved(index, current.end)
+        known = len(self._queue.late)
+        segment = self._queue.after(current)
+        for index in self._queue.late[known:]:
+            self._notices.append({"kind": "late", "index": index, "detail": "not there on its first beat"})
+        return segment
 
     def _enter(self, segment: Segment) -> None:
-        if self._tempo is None:
-            self._tempo = TempoMap.steady(segment.bpm)
-        self._tempo = self._tempo.with_tempo(segment.start, segment.bpm)
+        self._timeline.enter(segment.start, segment.bpm)
         self._current, self._position = segment, 0
         self._played.append(
             {
@@ -255,7 +219,7 @@ class PlayerCore:
             {
                 "kind": "started",
                 "index": segment.index,
-                "time_s": self._clock_s(segment.start),
+                "time_s": self._timeline.clock_s(segment.start),
                 "fallback": segment.kind != "bar",
                 "lateness_ms": self._worst_s * 1000.0,
             }
@@ -263,38 +227,23 @@ class PlayerCore:
         self._worst_s = 0.0
 
     def _play(self, event: TimedEvent, due_s: float) -> None:
-        status, pitch = event.data[0] & 0xF0, event.data[1]
-        key = (event.data[0] & 0x0F, pitch)
-        strikes = status == 0x90 and event.data[2] > 0
-        if not strikes and status in (0x80, 0x90) and key not in self._open:
+        is_open = self._sounding.is_open(event.data)
+        if is_release(event.data) and not is_open:
             return  # a panic has closed it already
-        if strikes and key in self._open:
-            self._send(TimedEvent(event.beat, 0, (0x80 | key[0], pitch, 0)))
-        lateness_s = self._clock.now_s() - due_s
+        strikes = is_strike(event.data)
+        if strikes and is_open:
+            self._sounding.send(TimedEvent(event.beat, 0, (0x80 | event.data[0] & 0x0F, event.data[1], 0)), due_s)
+        lateness_s = max(0.0, self._clock.now_s() - due_s)
+        self._sounding.send(event, due_s)
         self._lateness_s.append(lateness_s)
         self._worst_s = max(self._worst_s, lateness_s)
         if strikes and self._first_note_s is None:
             self._first_note_s = due_s + lateness_s
-        self._send(event)
-
-    def _send(self, event: TimedEvent) -> None:
-        self._output.send(event.data)
-        self._sent.append(event)
-        status, key = event.data[0] & 0xF0, (event.data[0] & 0x0F, event.data[1])
-        self._channels.add(event.data[0] & 0x0F)
-        if status == 0x90 and event.data[2] > 0:
-            self._open.add(key)
-        elif status in (0x80, 0x90):
-            self._open.discard(key)
 
     def _silence(self) -> Fraction:
-        """Close every open note, then tell every channel used to let go; return the beat on which it was done."""
+        """Close every open note and let every channel used go; return the beat on which it was done."""
         beat = self._beat_now()
-        for channel, pitch in sorted(self._open):
-            self._send(TimedEvent(beat, 0, (0x80 | channel, pitch, 0)))
-        for channel in sorted(self._channels):
-            for controller in (_SUSTAIN, _NOTES_OFF, _SOUND_OFF):
-                self._send(TimedEvent(beat, 1, (0xB0 | channel, controller, 0)))
+        self._sounding.silence(beat)
         return beat
 
     # -------------------------------------------------------------------------------------------------- small things
@@ -308,35 +257,12 @@ class PlayerCore:
     def _next_index(self) -> int:
         return self._current_index() + 1
 
-    def _clock_s(self, beat: Fraction) -> float:
-        if self._origin_s is None or self._tempo is None:
-            raise MidiError(f"beat {beat} has no time before the take has begun; call begin first")
-        return self._origin_s + self._tempo.seconds(beat)
-
     def _beat_now(self) -> Fraction:
         """Return the beat of this moment on the file's grid, after everything sent so far."""
-        tick = self._tick_now()
-        if self._sent:
-            tick = max(tick, ceil(self._sent[-1].beat * TICKS_PER_BEAT) + 1)
-        return Fraction(tick, TICKS_PER_BEAT)
-
-    def _control_tick(self, channel: int) -> int:
-        """Return the tick of a control change sent now, such that the file, sorted by rank and track, keeps its place.
-
-        It may share the tick of a note-off, which a file has first, and of a control change on its own track.
-        """
-        tick = self._tick_now()
-        if not self._sent:
-            return tick
-        last = self._sent[-1]
-        shared = last.rank == 0 or (last.rank == 1 and last.data[0] & 0x0F == channel)
-        return max(tick, ceil(last.beat * TICKS_PER_BEAT) + (0 if shared else 1))
+        return Fraction(self._sounding.free_tick(self._tick_now()), TICKS_PER_BEAT)
 
     def _tick_now(self) -> int:
-        if self._origin_s is None or self._tempo is None:
-            return 0
-        beat = self._tempo.beat(max(0.0, self._clock.now_s() - self._origin_s))
-        return int(beat * TICKS_PER_BEAT // 1)
+        return int(self._timeline.beat(self._clock.now_s()) * TICKS_PER_BEAT // 1)
 
     # ---------------------------------------------------------------------------------------------- messages out
 
@@ -349,12 +275,12 @@ class PlayerCore:
         """Return what was played, as plain data: exactly the messages that went to the output, with their beats."""
         lateness_ms = sorted(1000.0 * lateness_s for lateness_s in self._lateness_s)
         return {
-            "events": pack_events(tuple(self._sent)),
+            "events": pack_events(tuple(self._sounding.sent)),
             "played": self._played,
-            "late": self._late,
+            "late": self._queue.late,
             "lateness_ms": [_quantile(lateness_ms, share) for share in (0.5, 0.99, 1.0)],
             "first_note_s": self._first_note_s,
-            "begun_s": self._origin_s,
+            "begun_s": self._timeline.begun_s,
             "end_beat": pack_beat(self._end_beat),
             "reason": self.reason,
         }

@@ -39,14 +39,19 @@ _REMEDIES = {
 
 
 class Output(Protocol):
-    """Something that takes MIDI messages; `port` is None where they go nowhere, and `reason` then says why."""
+    """Something that takes MIDI messages; `port` is None where they go nowhere, and `reason` then says why.
+
+    An output with `ahead_s` above 0 takes messages that long before they are wanted and sends them on time itself.
+    Messages go out in the order in which they were handed over: a note-off without a time never overtakes its note-on.
+    """
 
     port: str | None
     api: str
     reason: str | None
+    ahead_s: float
 
-    def send(self, data: Sequence[int]) -> None:
-        """Send one message, given as bytes."""
+    def send(self, data: Sequence[int], at_s: float | None = None) -> None:
+        """Send one message, given as bytes, at clock time `at_s`; an output that does not look ahead sends it now."""
         ...
 
     def close(self) -> None:
@@ -67,8 +72,9 @@ class NullOutput:
         self.port: str | None = None
         self.api = "none"
         self.reason = reason
+        self.ahead_s = 0.0
 
-    def send(self, data: Sequence[int]) -> None:
+    def send(self, data: Sequence[int], at_s: float | None = None) -> None:
         """Take a message and do nothing with it."""
 
     def close(self) -> None:
@@ -82,7 +88,7 @@ class RecordingOutput(NullOutput):
         super().__init__()
         self.sent: list[tuple[int, ...]] = []
 
-    def send(self, data: Sequence[int]) -> None:
+    def send(self, data: Sequence[int], at_s: float | None = None) -> None:
         """Keep the message."""
         self.sent.append(tuple(data))
 
@@ -106,9 +112,10 @@ class RtMidiOutput:
         self.port: str | None = port
         self.api = api
         self.reason: str | None = None
+        self.ahead_s = 0.0
 
-    def send(self, data: Sequence[int]) -> None:
-        """Send one message, given as bytes.
+    def send(self, data: Sequence[int], at_s: float | None = None) -> None:
+        """Send one message, given as bytes, now.
 
         Raises
         ------

@@ -313,7 +313,7 @@ def test_lateness_is_measured_from_the_wanted_time_and_never_accumulates():
 def test_an_output_that_fails_ends_the_take_and_the_report_holds_what_was_sent():
     stage = Stage()
 
-    def refuse(data):
+    def refuse(data, at_s=None):
         if data[0] & 0xF0 == 0x80:
             raise MidiError("JACK refused a message")
         stage.output.sent.append(tuple(data))

@@ -1,0 +1,92 @@
+"""What has gone out and what still sounds: the book from which a panic knows every note that it has to close."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil
+from typing import TYPE_CHECKING
+
+from brainmidi.midi.wire import TICKS_PER_BEAT, TimedEvent
+
+if TYPE_CHECKING:  # brainmidi.types brings numpy, which the player does not load
+    from brainmidi.midi.ports import Output
+
+#: In the order of a panic: the pedal first, since it keeps notes that are off; then all notes, then all sound.
+SUSTAIN, NOTES_OFF, SOUND_OFF = 64, 123, 120
+
+
+def is_strike(data: tuple[int, ...]) -> bool:
+    """Return whether message bytes open a note; a note-on of velocity 0 closes one."""
+    return data[0] & 0xF0 == 0x90 and data[2] > 0
+
+
+def is_release(data: tuple[int, ...]) -> bool:
+    """Return whether message bytes close a note."""
+    return data[0] & 0xF0 == 0x80 or (data[0] & 0xF0 == 0x90 and data[2] == 0)
+
+
+class Sounding:
+    """Hands messages to the output and keeps count of them: what was sent on which beat, what is open, who was used.
+
+    Parameters
+    ----------
+    output : Output
+        Where messages go.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._open: set[tuple[int, int]] = set()
+        self._channels: set[int] = set()
+        self.sent: list[TimedEvent] = []
+
+    def send(self, event: TimedEvent, at_s: float | None = None) -> None:
+        """Send one message.
+
+        Parameters
+        ----------
+        event : TimedEvent
+            The message, with its beat in the take.
+        at_s : float, optional
+            Clock time at which it is wanted, for outputs that take messages ahead of time; now by default.
+
+        Raises
+        ------
+        MidiError
+            If the output refuses it.
+        """
+        self._output.send(event.data, at_s)
+        self.sent.append(event)
+        channel = event.data[0] & 0x0F
+        self._channels.add(channel)
+        if is_strike(event.data):
+            self._open.add((channel, event.data[1]))
+        elif is_release(event.data):
+            self._open.discard((channel, event.data[1]))
+
+    def is_open(self, data: tuple[int, ...]) -> bool:
+        """Return whether the note that a note message names is sounding."""
+        return (data[0] & 0x0F, data[1]) in self._open
+
+    def silence(self, beat: Fraction) -> None:
+        """Close every open note, then tell every channel used to let go: CC64 = 0, CC123, CC120."""
+        for channel, pitch in sorted(self._open):
+            self.send(TimedEvent(beat, 0, (0x80 | channel, pitch, 0)))
+        for channel in sorted(self._channels):
+            for controller in (SUSTAIN, NOTES_OFF, SOUND_OFF):
+                self.send(TimedEvent(beat, 1, (0xB0 | channel, controller, 0)))
+
+    def free_tick(self, tick: int) -> int:
+        """Return the first tick from `tick` on that lies after everything sent so far."""
+        return max(tick, ceil(self.sent[-1].beat * TICKS_PER_BEAT) + 1) if self.sent else tick
+
+    def control_tick(self, tick: int, channel: int) -> int:
+        """Return the first tick from `tick` on for a control change, such that a file sorted by rank keeps its place.
+
+        It may share the tick of a note-off, which a file has first, and of a control change on its own track.
+        """
+        if not self.sent:
+            return tick
+        last = self.sent[-1]
+        shared = last.rank == 0 or (last.rank == 1 and last.data[0] & 0x0F == channel)
+        return max(tick, ceil(last.beat * TICKS_PER_BEAT) + (0 if shared else 1))
