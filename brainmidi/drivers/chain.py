@@ -13,7 +13,7 @@ from brainmidi.condition.conditioner import Conditioner, ConditionSettings
 from brainmidi.controls.baseline import Baseline, fit_baseline
 from brainmidi.controls.controller import Controller
 from brainmidi.controls.mapping import ControlMap
-from brainmidi.errors import ControlError
+from brainmidi.errors import ControlError, SignalError
 from brainmidi.features.erp import ErpSummary
 from brainmidi.features.extractor import FeatureExtractor
 from brainmidi.features.settings import FeatureSettings
@@ -70,10 +70,14 @@ class SignalQuality:
 class SignalChain:
     """Conditions samples, takes features from them and turns those into control frames, whatever the chunking.
 
+    A source that came back differently (other channels, another rate) gets a new conditioner and a new extractor; the
+    controller stays, so that knobs and events go on from where they were. Until the new window is full, and as long as
+    a source comes back in a way that cannot be used, there are frames without features: knobs hold, then ease.
+
     Parameters
     ----------
     montage : Montage
-        Of the source.
+        Of the source, to begin with.
     condition : ConditionSettings
         Filters, reference, artifact limits.
     features : FeatureSettings
@@ -99,16 +103,20 @@ class SignalChain:
     ) -> None:
         if baseline is None and not rest_s > 0:
             raise ControlError("no baseline and 0 s of rest to learn one from; give --baseline SECONDS or a profile")
+        self._condition, self._features = condition, features
         self._conditioner = Conditioner(montage, settings=condition)
         self._extractor = FeatureExtractor(montage, features)
+        self._montage = montage
+        self._usable = True  # False where a montage that came later cannot be conditioned
+        self._blank_s: float | None = None  # sample time of the next frame without features; None where there is none
+        self._newest_s = 0.0
         self._map = control_map
-        self._names = montage.names
         self._rest_s = rest_s
         self._last_rest_s = rest_s - 1.0 / features.update_hz
         self._rest: list[FeatureFrame] = []
         self._controller: Controller | None = None
         self._shares: list[float] = []
-        self._channel_sum = np.zeros(len(montage.names))
+        self._channel_sum = dict.fromkeys(montage.names, 0.0)
         self.baseline = baseline
         if baseline is not None:
             self._controller = Controller(control_map, baseline)
@@ -122,7 +130,7 @@ class SignalChain:
             The rest was too short or too noisy to learn a baseline from.
         """
         frames = []
-        for frame in self._extractor.process(self._conditioner.process(chunk)):
+        for frame in self._take(chunk):
             self._measure(frame)
             if self._controller is None:
                 self._rest.append(frame)
@@ -148,10 +156,47 @@ class SignalChain:
     def quality(self) -> SignalQuality:
         """How good the EEG has been so far."""
         count = len(self._shares)
-        means = self._channel_sum / max(count, 1)
-        channels = tuple((name, float(mean)) for name, mean in zip(self._names, means, strict=True))
+        channels = tuple((name, total / max(count, 1)) for name, total in self._channel_sum.items())
         return SignalQuality(float(np.median(self._shares)) if count else 0.0, channels, count)
+
+    def _take(self, chunk: Chunk) -> list[FeatureFrame]:
+        """Return the feature frames of `chunk`; without features while a new way through the rooms warms up."""
+        if len(chunk) == 0:
+            return []
+        if chunk.montage != self._montage:
+            self._change(chunk.montage)
+        frames = self._extractor.process(self._conditioner.process(chunk)) if self._usable else []
+        self._newest_s = float(chunk.time_s[-1])
+        if self._blank_s is None:
+            return frames
+        until_s = frames[0].time_s - TOLERANCE_S if frames else self._newest_s
+        blank = []
+        while self._blank_s <= until_s:
+            blank.append(_without_features(self._blank_s, len(self._montage.names)))
+            self._blank_s += 1.0 / self._features.update_hz
+        if frames:
+            self._blank_s = None
+        return blank + frames
+
+    def _change(self, montage: Montage) -> None:
+        """Make a new way for `montage`; where that is not possible, wait for another."""
+        self._montage = montage
+        try:
+            self._conditioner = Conditioner(montage, settings=self._condition)
+            self._extractor = FeatureExtractor(montage, self._features)
+            self._usable = True
+        except SignalError:
+            self._usable = False
+        for name in montage.names:
+            self._channel_sum.setdefault(name, 0.0)
+        if self._blank_s is None:
+            self._blank_s = self._newest_s + 1.0 / self._features.update_hz
 
     def _measure(self, frame: FeatureFrame) -> None:
         self._shares.append(frame.quality)
-        self._channel_sum += frame.channel_quality
+        for name, quality in zip(self._montage.names, frame.channel_quality.tolist(), strict=True):
+            self._channel_sum[name] += quality
+
+
+def _without_features(time_s: float, n_channels: int) -> FeatureFrame:
+    return FeatureFrame(time_s, (), np.empty((0, n_channels)), np.zeros(n_channels), {}, 0.0)

@@ -17,7 +17,7 @@ from brainmidi.drivers.composer import Composer
 from brainmidi.drivers.offline import Signal
 from brainmidi.errors import ControlError
 from brainmidi.features.settings import FeatureSettings
-from brainmidi.types import ControlFrame
+from brainmidi.types import Chunk, ControlFrame, Montage
 
 
 def frames_of(signal, step_s):
@@ -120,3 +120,25 @@ def test_a_bar_that_was_replaced_gives_back_its_tempo():
     assert fast.tempo_bpm > standing.tempo_bpm
     composer.compose(heard=standing)
     assert composer.time_s(fast.end) == pytest.approx(float(fast.end) * 60 / standing.tempo_bpm)
+
+
+def test_a_source_that_came_back_differently_gets_a_new_way_and_keeps_knobs_and_anchor():
+    signal = make_signal(FakeSource(20.0))
+    frames = frames_of(signal, 0.5)
+    steps = frames[-1].anchor_steps
+    for montage in (Montage(("Oz", "Pz", "Cz"), 250.0), Montage(("O1",), 32.0), FakeSource().montage):
+        start_s, before = frames[-1].time_s, frames[-1]
+        came = []
+        for second in range(8):
+            count = round(montage.rate_hz)
+            times = start_s + 0.01 + second + np.arange(count) / montage.rate_hz
+            alpha = 30 * np.sin(2 * np.pi * 10 * times)[:, None]
+            noise = np.random.default_rng(second).normal(0, 4, (count, len(montage.names)))
+            came += signal.chain.process(Chunk(noise + alpha, times, montage))
+        frames += came
+        assert max(np.diff([frame.time_s for frame in [before, *came]])) < 0.11
+        assert came[10].knobs == before.knobs, "held"
+        assert [frame.confidence for frame in came[:10]] == [0.0] * 10
+        assert (came[-1].confidence > 0) == (montage.rate_hz > 64), "32 Hz cannot be used"
+        assert came[-1].anchor_steps >= steps
+    assert {name for name, _ in signal.chain.quality.channels} == {"O1", "O2", "Oz", "Pz", "Cz"}
