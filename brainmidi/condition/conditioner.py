@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from brainmidi.condition.filters import apply, band_sections, initial_state, notch_sections
-from brainmidi.condition.gate import Gate, GateLimits
+from brainmidi.condition.gate import NO_LIMITS, Gate, GateLimits
 from brainmidi.condition.line import find_line_hz
 from brainmidi.errors import SignalError
 from brainmidi.types import BoolArray, Chunk, FloatArray, Montage
@@ -48,6 +48,10 @@ class ConditionSettings:
     bridge_s: float = 0.05
     settle_s: float = 0.5
     limits: GateLimits = field(default_factory=GateLimits)
+
+    def unprotected(self) -> ConditionSettings:
+        """Return the same without the quality gate, to measure what it is good for."""
+        return replace(self, limits=NO_LIMITS)
 
 
 class Conditioner:

@@ -40,6 +40,10 @@ class GateLimits:
     hold_s: float = 0.25
 
 
+#: Condemns nothing but what is missing.
+NO_LIMITS = GateLimits(np.inf, np.inf, np.inf, 0.0, 1e9, 0.0)
+
+
 class Gate:
     """Judges samples as they come; keeps for each channel when it last moved and when it last was bad.
 

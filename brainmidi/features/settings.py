@@ -112,6 +112,10 @@ class FeatureSettings:
             if not 0 < low_hz < high_hz:
                 raise SignalError(f"band {name} {low_hz}..{high_hz} Hz is not in order; give 0 < lower < upper edge")
 
+    def unprotected(self) -> FeatureSettings:
+        """Return the same without any rejection, to measure what it is good for."""
+        return self
+
 
 def feature_names(settings: FeatureSettings | None = None) -> tuple[str, ...]:
     """Return the name of every feature that a frame may carry, for the validation of ``session.toml``.
