@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -54,6 +54,10 @@ class Output(Protocol):
         """Send one message, given as bytes, at clock time `at_s`; an output that does not look ahead sends it now."""
         ...
 
+    def cancel(self) -> int:
+        """Take back the notes and controls that wait for their time; return how many, the newest handed over."""
+        ...
+
     def close(self) -> None:
         """Send what still waits and let the port go; a second call does nothing."""
         ...
@@ -76,6 +80,10 @@ class NullOutput:
 
     def send(self, data: Sequence[int], at_s: float | None = None) -> None:
         """Take a message and do nothing with it."""
+
+    def cancel(self) -> int:
+        """Return 0: nothing waits here."""
+        return 0
 
     def close(self) -> None:
         """Do nothing."""
@@ -127,6 +135,10 @@ class RtMidiOutput:
         except (OSError, RuntimeError, ValueError) as error:
             raise MidiError(f"{self.api} refused a message for port {self.port}: {error}; check the port") from error
 
+    def cancel(self) -> int:
+        """Return 0: what was handed over has been sent."""
+        return 0
+
     def close(self) -> None:
         """Wait until what was sent has been delivered, then let the port go; may be called twice."""
         midi_out, self._midi_out = self._midi_out, None
@@ -138,13 +150,18 @@ class RtMidiOutput:
         midi_out.delete()
 
 
-def open_output(name: str | None = None, *, clock: Clock | None = None, rtmidi: ModuleType | None = None) -> Output:
+def open_output(
+    name: str | None = None, *, backend: str = "auto", clock: Clock | None = None, rtmidi: ModuleType | None = None
+) -> Output:
     """Open the virtual port ``brainmidi:out``, or an existing port.
 
     Parameters
     ----------
     name : str, optional
         Part of an existing port's name, in any case. None opens the virtual port.
+    backend : str, optional
+        ``"jack"`` is sample-accurate (see :mod:`brainmidi.midi.jackport`); ``"rtmidi"`` serves every system; ``"auto"``
+        is rtmidi, and JACK where python-rtmidi is not installed or finds nothing (it does not reach PipeWire's JACK).
     clock : Clock, optional
         The clock on which closing waits; the machine's by default.
     rtmidi : module, optional
@@ -160,7 +177,12 @@ def open_output(name: str | None = None, *, clock: Clock | None = None, rtmidi: 
     MidiError
         If `name` is given and no port has it in its name, or that port cannot be opened.
     """
+    if backend == "jack":
+        return _jack(name, clock)
     opened, reasons = _outputs(rtmidi)
+    if backend == "auto" and rtmidi is None and not opened:
+        with suppress(MidiError):  # what rtmidi lacks is said below
+            return _jack(name, clock)
     try:
         waits = clock or MonotonicClock()
         return _virtual(opened, reasons, waits) if name is None else _existing(name, opened, reasons, waits)
@@ -178,6 +200,12 @@ def list_ports(*, rtmidi: ModuleType | None = None) -> list[str]:
     finally:
         for _, midi_out in opened:
             midi_out.delete()
+
+
+def _jack(name: str | None, clock: Clock | None) -> Output:
+    from brainmidi.midi.jackport import open_jack
+
+    return open_jack(name, clock=clock)
 
 
 def _virtual(opened: list[tuple[str, Any]], reasons: list[str], clock: Clock) -> Output:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:  # brainmidi.types brings numpy, which the player does not loa
 #: In the order of a panic: the pedal first, since it keeps notes that are off; then all notes, then all sound.
 SUSTAIN, NOTES_OFF, SOUND_OFF = 64, 123, 120
 
+#: Where pitch bend and channel pressure rest, by status byte: no reset but ours brings them back.
+_REST: dict[int, tuple[int, ...]] = {0xE0 | channel: (0xE0 | channel, 0, 64) for channel in range(16)}
+_REST |= {0xD0 | channel: (0xD0 | channel, 0) for channel in range(16)}
+
 
 def is_strike(data: tuple[int, ...]) -> bool:
     """Return whether message bytes open a note; a note-on of velocity 0 closes one."""
@@ -38,6 +42,7 @@ class Sounding:
         self._output = output
         self._open: set[tuple[int, int]] = set()
         self._channels: set[int] = set()
+        self._moved: dict[int, tuple[int, ...]] = {}  # bends and pressures off their rest, by status byte
         self.sent: list[TimedEvent] = []
 
     def send(self, event: TimedEvent, at_s: float | None = None) -> None:
@@ -63,18 +68,33 @@ class Sounding:
             self._open.add((channel, event.data[1]))
         elif is_release(event.data):
             self._open.discard((channel, event.data[1]))
+        elif event.data[0] in _REST:
+            self._moved[event.data[0]] = event.data
 
     def is_open(self, data: tuple[int, ...]) -> bool:
         """Return whether the note that a note message names is sounding."""
         return (data[0] & 0x0F, data[1]) in self._open
 
+    def recall(self) -> None:
+        """Take back what the output was given ahead of time and has not sent: it has not sounded, nor will it."""
+        for _ in range(self._output.cancel()):
+            data = self.sent.pop().data
+            key = (data[0] & 0x0F, data[1])
+            if is_strike(data):
+                self._open.discard(key)
+            elif is_release(data):
+                self._open.add(key)
+
     def silence(self, beat: Fraction) -> None:
-        """Close every open note, then tell every channel used to let go: CC64 = 0, CC123, CC120."""
+        """Close every open note, then tell every channel used to let go: CC64 = 0, CC123, CC120, bend and pressure."""
         for channel, pitch in sorted(self._open):
             self.send(TimedEvent(beat, 0, (0x80 | channel, pitch, 0)))
         for channel in sorted(self._channels):
             for controller in (SUSTAIN, NOTES_OFF, SOUND_OFF):
                 self.send(TimedEvent(beat, 1, (0xB0 | channel, controller, 0)))
+        for status, data in sorted(self._moved.items()):
+            if data != _REST[status]:
+                self.send(TimedEvent(beat, 1, _REST[status]))
 
     def free_tick(self, tick: int) -> int:
         """Return the first tick from `tick` on that lies after everything sent so far."""
