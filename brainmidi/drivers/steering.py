@@ -75,7 +75,7 @@ class Controls:
     Raises
     ------
     MusicError
-        If the register is empty or no voice is left; the other values are checked where they are used.
+        If the register is empty or leaves the model's, or no voice is left; the other values are checked where they are used.
     """
 
     temperature: float = 1.0
@@ -86,8 +86,11 @@ class Controls:
     max_voices: int = 4
 
     def __post_init__(self) -> None:
-        if self.low > self.high:
-            raise MusicError(f"register {self.low}..{self.high} is empty; give low at most high")
+        if not bars.MIN_PITCH <= self.low <= self.high <= bars.MAX_PITCH:
+            raise MusicError(
+                f"register {self.low}..{self.high} is none, {bars.MIN_PITCH} <= low <= high <= {bars.MAX_PITCH} is "
+                "needed; move it into the model's range"
+            )
         if self.max_voices < 1:
             raise MusicError(f"{self.max_voices} voices are too few, 1 or more are needed; leave the part out instead")
 

@@ -359,6 +359,8 @@ def test_notes_come_while_the_bar_is_written() -> None:
         (lambda: Continuation(DreamingModel(), window=1), MusicError),
         (lambda: request((Note(Fraction(0), Fraction(1), 110),)), CodecError),
         (lambda: Controls(low=60, high=59), MusicError),
+        (lambda: Controls(low=200), MusicError),
+        (lambda: Controls(low=20), MusicError),
         (lambda: Controls(max_voices=0), MusicError),
         (lambda: list(bar_of(DreamingModel(), request(), Controls(harmony=1.5))), ModelError),
     ],
