@@ -75,7 +75,8 @@ class Controls:
     Raises
     ------
     MusicError
-        If the register is empty or leaves the model's, or no voice is left; the other values are checked where they are used.
+        If the register is empty or leaves the model's, or no voice is left; the other values are checked where they
+        are used.
     """
 
     temperature: float = 1.0
