@@ -1,4 +1,4 @@
-"""Every BrainFlow board as a source: even sample times, silence seen, the session always released."""
+"""Every BrainFlow board as a source: even sample times, lost packages seen, the session always released."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from brainmidi.acquire.boards import BoardShape, board_ids, board_shape
+from brainmidi.acquire.packages import PackageCounter
 from brainmidi.acquire.timing import Dejitter
 from brainmidi.errors import SourceError
 from brainmidi.types import Chunk, Clock, FloatArray, Marker, Montage
@@ -32,11 +33,6 @@ PARAMETERS: dict[str, type] = {
     "file_anc": str,
     "master_board": str,
 }
-
-_SILENT_S = 0.5  # without samples for so long the stream is marked as missing, and the music goes on
-_RECONNECT_S = 5.0  # after so long the board is released and prepared again, and again
-_GIVE_UP_S = 30.0
-_BEHIND_S = 0.25  # sample time may lag so far behind arrival before the difference counts as lost samples
 
 
 class Shim(Protocol):
@@ -64,17 +60,17 @@ class Shim(Protocol):
 
 
 class BoardSource:
-    """A BrainFlow board.
+    """A BrainFlow board: what has arrived, with even times. What does not arrive is for :class:`Watch` to see.
 
-    Samples that were lost, and those that a silent board does not send, come as NaN, so that sample time keeps pace
-    with the world's and everything downstream sees the gap. A board that stays silent is released and prepared again.
+    Sample time runs from the first sample after :meth:`start`. Samples that were lost on the way, by the package
+    numbers or by the clock, leave a leap in it.
 
     Parameters
     ----------
     name : str
         Board name as `list_sources` gives it.
     clock : Clock
-        Times the silence.
+        Stamps what arrives.
     options : mapping
         BrainFlow's connection parameters by name; `master_board` is a board's name.
     make_shim : callable, optional
@@ -107,14 +103,8 @@ class BoardSource:
         self._clock = clock
         self._make_shim = make_shim or (lambda: _brainflow_shim(board_ids()[name], values))
         self._shim: Shim | None = None
-        self._begin()
-
-    def _begin(self) -> None:
+        self._packages = PackageCounter(self.montage.rate_hz)
         self._dejitter = Dejitter(self.montage.rate_hz)
-        self._heard_s: float | None = None  # clock time of the newest samples
-        self._tried_s = 0.0  # clock time of the newest attempt to connect again
-        self._first_s = 0.0  # clock time of the first sample
-        self._filled = 0  # rows given as missing that may still arrive late
 
     def start(self) -> None:
         """Connect to the board and start its stream.
@@ -124,19 +114,21 @@ class BoardSource:
         SourceError
             If the board does not answer; the session is released.
         """
-        self._begin()
-        self._tried_s = self._heard_s = self._clock.now_s()
+        self._dejitter = Dejitter(self.montage.rate_hz)
+        self._packages.again()
         try:
-            self._connect()
+            self._shim = self._make_shim()
+            self._shim.prepare_session()
+            self._shim.start_stream()
         except Exception as error:
-            self._release()
+            self.stop()
             raise SourceError(
                 f"{self.name} did not start ({_reason(error)}); switch it on, check its connection parameters "
                 f"({', '.join(list(PARAMETERS)[:3])}, ...) and that no other program holds it"
             ) from error
 
     def read(self, until_s: float) -> Chunk | None:
-        """Return what has arrived, whatever `until_s` says; missing samples as NaN.
+        """Return what has arrived, whatever `until_s` says.
 
         Parameters
         ----------
@@ -151,26 +143,24 @@ class BoardSource:
         Raises
         ------
         SourceError
-            If the source was not started, or the board has been silent for 30 s in spite of being connected again.
+            If the source was not started, or BrainFlow reports an error.
         """
-        if self._heard_s is None:
+        if self._shim is None:
             raise SourceError(f"{self.name} was read before it was started; call start() first")
-        now_s = self._clock.now_s()
-        rows = self._fetch()
-        if len(rows):
-            return self._accept(rows, now_s)
-        return self._wait(now_s)
+        try:
+            rows: FloatArray = np.asarray(self._shim.get_board_data(), dtype=np.float64).T  # (n_samples, n_rows)
+        except Exception as error:
+            raise SourceError(f"{self.name} failed ({_reason(error)}); connect it again") from error
+        if not len(rows):
+            return Chunk(np.empty((0, len(self.montage.names))), np.empty(0), self.montage)
+        samples = rows[:, list(self._shape.eeg_rows)]
+        times = self._times(rows)
+        marks = rows[:, self._shape.marker_row]
+        markers = [Marker(float(times[row]), f"{marks[row]:g}") for row in np.flatnonzero(marks)]
+        return Chunk(samples, times, self.montage, tuple(markers))
 
     def stop(self) -> None:
         """Stop the stream and release the board; may be called more than once."""
-        self._release()
-
-    def _connect(self) -> None:
-        self._shim = self._make_shim()
-        self._shim.prepare_session()
-        self._shim.start_stream()
-
-    def _release(self) -> None:
         shim, self._shim = self._shim, None
         if shim is None:
             return
@@ -182,60 +172,21 @@ class BoardSource:
             with contextlib.suppress(Exception):
                 shim.release_session()
 
-    def _fetch(self) -> FloatArray:
-        """Return the rows that have arrived, shape (n_samples, n_rows)."""
-        if self._shim is None:
-            return np.empty((0, self._shape.n_rows))
-        try:
-            data = np.asarray(self._shim.get_board_data(), dtype=np.float64)
-        except Exception:  # the board is gone: the same as silence, which _wait deals with
-            return np.empty((0, self._shape.n_rows))
-        return data.T
-
-    def _accept(self, rows: FloatArray, now_s: float) -> Chunk:
-        """Return arrived rows with even times, after as many missing ones as were lost before them."""
-        started = self._dejitter.next_s > 0.0
-        self._heard_s = now_s
-        if not started:
-            self._first_s = now_s - (len(rows) - 1) / self.montage.rate_hz
-        elif self._filled:
-            # Rows that were given up and come after all would make sample time run ahead: the oldest are left out.
-            ahead = round(-self._dejitter.behind_s(now_s, len(rows)) * self.montage.rate_hz)
-            late = min(max(ahead, 0), self._filled, len(rows) - 1)
-            rows, self._filled = rows[late:], 0
-        behind_s = self._dejitter.behind_s(now_s, len(rows))
-        lost = int(behind_s * self.montage.rate_hz) if behind_s > _BEHIND_S else 0
-        n = lost + len(rows)
-        samples = np.full((n, len(self.montage.names)), np.nan)
-        samples[lost:] = rows[:, list(self._shape.eeg_rows)]
-        times = self._dejitter.times(now_s, n)
-        marks = rows[:, self._shape.marker_row]
-        markers = [Marker(float(times[lost + row]), f"{marks[row]:g}") for row in np.flatnonzero(marks)]
-        return Chunk(samples, times, self.montage, tuple(markers))
-
-    def _wait(self, now_s: float) -> Chunk:
-        """Nothing has come: stand in with missing samples, connect again, or give up."""
-        assert self._heard_s is not None  # read() has looked
-        silent_s = now_s - self._heard_s
-        if silent_s > _GIVE_UP_S:
-            raise SourceError(
-                f"{self.name} has been silent for {silent_s:.0f} s, {_GIVE_UP_S:g} s is the most; check battery, "
-                "distance and cable, then start again (what was played is saved)"
-            )
-        if silent_s > _RECONNECT_S and now_s - self._tried_s > _RECONNECT_S:
-            self._tried_s = now_s
-            self._release()
-            try:
-                self._connect()
-            except Exception:
-                self._release()  # not back yet: the next attempt comes in 5 s, and _GIVE_UP_S ends them
-        count = 0
-        if self._dejitter.next_s > 0.0 and silent_s > _SILENT_S:
-            count = max(0, int((now_s - self._first_s - 0.1 - self._dejitter.next_s) * self.montage.rate_hz))
-        self._filled += count
-        times = self._dejitter.next_s + np.arange(count) / self.montage.rate_hz
-        self._dejitter.skip(count)
-        return Chunk(np.full((count, len(self.montage.names)), np.nan), times, self.montage)
+    def _times(self, rows: FloatArray) -> FloatArray:
+        """Return even times for rows that have just arrived, with a leap where some were lost."""
+        now_s, n_rows = self._clock.now_s(), len(rows)
+        starts = [0]
+        lost = np.zeros(n_rows, dtype=np.int64)
+        if self._shape.package_row is not None:
+            lost = self._packages.lost(rows[:, self._shape.package_row], self._dejitter.behind_s(now_s, n_rows))
+            starts += [row for row in np.flatnonzero(lost).tolist() if row]
+        times = []
+        for start, stop in zip(starts, [*starts[1:], n_rows], strict=True):
+            self._dejitter.skip(int(lost[start]))
+            # What comes behind has been stamped as late as it will ever be: all of it is here now.
+            stamp_s = now_s - (n_rows - stop + int(lost[stop:].sum())) / self.montage.rate_hz
+            times.append(self._dejitter.place(stamp_s, stop - start))
+        return np.concatenate(times)
 
 
 def _reason(error: Exception) -> str:

@@ -61,6 +61,8 @@ class BoardShape:
     names : tuple of str
         Of the EEG rows.
     time_row, marker_row : int
+    package_row : int or None
+        Where packages are numbered; None where the board does not number them.
     """
 
     name: str
@@ -70,6 +72,7 @@ class BoardShape:
     names: tuple[str, ...]
     time_row: int
     marker_row: int
+    package_row: int | None = None
 
 
 @cache
@@ -113,6 +116,7 @@ def board_shape(name: str) -> BoardShape:
         names=tuple(names.values()),
         time_row=int(description["timestamp_channel"]),
         marker_row=int(description["marker_channel"]),
+        package_row=description.get("package_num_channel"),
     )
 
 

@@ -35,7 +35,14 @@ class SourceInfo:
     parameters: tuple[str, ...] = ()
 
 
-def open_source(name: str, *, clock: Clock, options: Mapping[str, str | int] = _NO_OPTIONS, seed: int = 0) -> Source:
+def open_source(
+    name: str,
+    *,
+    clock: Clock,
+    options: Mapping[str, str | int] = _NO_OPTIONS,
+    seed: int = 0,
+    give_up_s: float = 0.0,
+) -> Source:
     """Make the source called `name`; nothing is connected before its ``start``.
 
     Parameters
@@ -43,15 +50,18 @@ def open_source(name: str, *, clock: Clock, options: Mapping[str, str | int] = _
     name : str
         ``"demo"`` or a BrainFlow board in lower case without ``_board`` (``"synthetic"``, ``"muse_2"``, ``"cyton"``).
     clock : Clock
-        Times the silence of boards.
+        Stamps what boards send.
     options : mapping
         BrainFlow's connection parameters (``serial_port``, ``mac_address``, ``ip_address``, ``ip_port``, ...).
     seed : int
         Seed of the simulated brain; boards have none.
+    give_up_s : float
+        After so long without signal a device is given up; 0 for never.
 
     Returns
     -------
     Source
+        Devices are watched, see :class:`~brainmidi.acquire.watch.Watch`.
 
     Raises
     ------
@@ -66,13 +76,14 @@ def open_source(name: str, *, clock: Clock, options: Mapping[str, str | int] = _
         return DemoSource(seed=seed)
     from brainmidi.acquire.board import BoardSource
     from brainmidi.acquire.boards import board_ids
+    from brainmidi.acquire.watch import Watch
 
     known = board_ids()
     if name not in known:
         near = difflib.get_close_matches(name.lower().replace("-", "_"), ["demo", *known], n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(near)}?" if near else "see `brainmidi sources` for every name"
         raise SourceError(f"source {name!r} is unknown, known are demo and {len(known)} BrainFlow boards; {hint}")
-    return BoardSource(name, clock=clock, options=options)
+    return Watch(BoardSource(name, clock=clock, options=options), give_up_s=give_up_s)
 
 
 def list_sources() -> list[SourceInfo]:

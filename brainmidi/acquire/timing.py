@@ -114,6 +114,13 @@ class Dejitter:
             return 0.0
         return (stamp - self._origin) - (self._next_s + (count - 1) / self._rate_hz)
 
+    def place(self, stamp: float, count: int) -> FloatArray:
+        """As :meth:`times`; where sample time lags so far behind that samples must have been lost, it leaps forward."""
+        behind_s = self.behind_s(stamp, count)
+        if behind_s > _GAP_S:
+            self.skip(int(behind_s * self._rate_hz))
+        return self.times(stamp, count)
+
     def times(self, stamp: float, count: int) -> FloatArray:
         """Return times for `count` samples, the last of which arrived at `stamp` (seconds of any clock)."""
         if self._origin is None:

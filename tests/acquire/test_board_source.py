@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from brainmidi.acquire.board import BoardSource
+from brainmidi.acquire.packages import PackageCounter
 from brainmidi.acquire.registry import list_sources, open_source
+from brainmidi.acquire.watch import Watch
 from brainmidi.errors import SourceError
 from brainmidi.midi.clock import VirtualClock
 
@@ -17,6 +19,7 @@ class FakeShim:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.waiting = np.zeros((8, 0))
+        self.packages = 0
         self.fails: set[str] = set()
 
     def _call(self, name: str) -> None:
@@ -43,7 +46,8 @@ class FakeShim:
     def arrive(self, count: int, marker_at: int | None = None) -> None:
         rows = np.zeros((8, count))
         rows[1:5] = np.arange(count) + 1.0
-        rows[0] = np.arange(count) % 256  # a package counter that begins again
+        rows[0] = (self.packages + np.arange(count)) % 256
+        self.packages += count
         if marker_at is not None:
             rows[7, marker_at] = 2.0
         self.waiting = np.concatenate([self.waiting, rows], axis=1)
@@ -53,7 +57,7 @@ class FakeShim:
 def board():
     shim, clock = FakeShim(), VirtualClock(100.0)
     source = BoardSource("muse_2", clock=clock, options={"mac_address": "00:11"}, make_shim=lambda: shim)
-    return source, shim, clock
+    return Watch(source, background=False), shim, clock
 
 
 def pull(source, shim, clock, seconds, count, **marks):
@@ -123,14 +127,70 @@ def test_samples_that_come_late_after_all_do_not_make_time_run_ahead(board):
     assert chunk.time_s[-1] <= clock.now_s() - 100.0 + 0.05
 
 
-def test_a_dead_board_is_connected_again_and_then_given_up(board):
+def test_lost_packages_leave_a_gap_where_they_were_and_as_long(board):
+    source, shim, clock = board
+    source.start()
+    for _ in range(20):
+        pull(source, shim, clock, 0.1, 25 if _ % 2 else 26)
+    clock.sleep_until(clock.now_s() + 0.1)
+    shim.arrive(10)
+    shim.packages += 7
+    shim.arrive(9)
+    chunk = source.read(clock.now_s())
+    assert np.isnan(chunk.samples_uv).all(axis=1).tolist() == [False] * 10 + [True] * 7 + [False] * 9
+    assert np.allclose(np.diff(chunk.time_s), 1 / RATE_HZ, rtol=0.01)
+
+
+def test_a_counter_that_begins_again_is_no_loss(board):
+    source, shim, clock = board
+    source.start()
+    for _ in range(7):
+        pull(source, shim, clock, 0.1, 25 if _ % 2 else 26)
+    shim.packages = 0
+    chunk = pull(source, shim, clock, 0.1, 26)
+    assert len(chunk) == 26
+    assert np.isfinite(chunk.samples_uv).all()
+
+
+@pytest.mark.parametrize(("step", "size", "wrap"), [(1, 1, 256), (2, 1, 256), (1, 12, 65536), (1, 2, 200)], ids=str)
+def test_a_counter_is_followed_whatever_its_step_and_size(step, size, wrap):
+    counter = PackageCounter(250.0)
+    numbers = np.repeat(np.arange(0, 390 * step, step) % wrap, size).astype(float)
+    behind_s = 0.0
+    assert sum(int(counter.lost(part, behind_s).sum()) for part in np.array_split(numbers, 37)) == 0
+    after = (numbers[-1] + step * 4 + step * np.arange(3)) % wrap
+    lost = counter.lost(np.repeat(after, size), 3 * size / 250)
+    assert lost.tolist() == [3 * size] + [0] * (3 * size - 1)
+    before = counter.restarts
+    assert not counter.lost(np.zeros(size), 0.0).any()
+    assert counter.restarts == before + 1
+
+
+def test_a_dead_board_is_connected_again_until_it_is_back(board):
     source, shim, clock = board
     source.start()
     pull(source, shim, clock, 0.1, 26)
-    pull(source, shim, clock, 5.5, 0)
-    assert shim.calls == ["prepare", "start", "stop", "release", "prepare", "start"]
-    with pytest.raises(SourceError, match="silent for"):
-        pull(source, shim, clock, 30.0, 0)
+    shim.fails = {"prepare"}
+    for _ in range(600):
+        pull(source, shim, clock, 0.1, 0)
+    assert 5 <= shim.calls.count("prepare") <= 8, "1, 2, 4, 8, 16, 30 s between attempts"
+    shim.fails = set()
+    for _ in range(320):
+        pull(source, shim, clock, 0.1, 0)
+    chunk = pull(source, shim, clock, 0.1, 26)
+    assert np.isfinite(chunk.samples_uv[-26:]).all()
+    assert chunk.time_s[-1] == pytest.approx(clock.now_s() - 100.0, abs=0.2)
+
+
+def test_a_board_is_given_up_only_where_the_session_file_says_so(board):
+    _, shim, clock = board
+    inner = BoardSource("muse_2", clock=clock, options={"mac_address": "00:11"}, make_shim=lambda: shim)
+    source = Watch(inner, background=False, give_up_s=20.0)
+    source.start()
+    pull(source, shim, clock, 0.1, 26)
+    pull(source, shim, clock, 19.0, 0)
+    with pytest.raises(SourceError, match=r"away for 21 s.*give_up_s"):
+        pull(source, shim, clock, 2.0, 0)
 
 
 @pytest.mark.parametrize("fails", ["prepare", "start"])
