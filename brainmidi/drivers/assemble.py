@@ -15,7 +15,7 @@ from brainmidi.controls.mapping import ControlMap, EventRule, KnobRule
 from brainmidi.drivers.anchors import anchors_of
 from brainmidi.drivers.chain import SignalChain
 from brainmidi.errors import ConfigError, SourceError
-from brainmidi.features.settings import ErpSettings, FeatureSettings, feature_names
+from brainmidi.features.settings import ErpSettings, FeatureSettings, electrode_of, feature_names
 from brainmidi.music.ensemble import Dynamics, PartRange
 from brainmidi.music.harmony import Key, Metre, Progression
 from brainmidi.music.phrase import Anchor
@@ -99,25 +99,40 @@ def feature_settings(config: SessionConfig) -> FeatureSettings:
     )
 
 
-def control_map(config: SessionConfig) -> ControlMap:
+def control_map(config: SessionConfig, electrodes: tuple[str, ...] | None = None) -> ControlMap:
     """Return what ``[map]`` and ``[on]`` say.
+
+    Parameters
+    ----------
+    config : SessionConfig
+    electrodes : tuple of str, optional
+        The source's channels, once it is open; before, any electrode's name is believed.
 
     Raises
     ------
     ConfigError
         A feature is none that the signal gives, or a knob's is one that has no rest to be measured against.
     """
-    names = feature_names(feature_settings(config))
+    settings = feature_settings(config)
+    names = feature_names(settings)
     resting = tuple(name for name in names if not name.startswith(UNRESTING))
     tables = config.map.knobs()
     used = [(f"map.{name}", table.feature, resting) for name, table in tables.items()]
     used += [(f"on.{name}", event.feature, names) for name, event in config.on.items()]
     for table, feature, known in used:
-        if feature not in names:
+        electrode = electrode_of(feature, settings)
+        if electrode is not None and feature not in names:
+            if electrodes is not None and electrode not in electrodes:
+                raise ConfigError(
+                    f"session.toml: [{table}] feature = {feature!r} asks for an electrode that the source lacks; known "
+                    f"are {', '.join(known)}, and a band of one of {', '.join(electrodes)}; correct it"
+                )
+        elif feature not in names:
             raise ConfigError(
-                f"session.toml: [{table}] feature = {feature!r} is unknown; known are {', '.join(known)}; correct it"
+                f"session.toml: [{table}] feature = {feature!r} is unknown; known are {', '.join(known)}, and a band "
+                "of one electrode, such as alpha.O1; correct it"
             )
-        if feature not in known:
+        elif feature not in known:
             raise ConfigError(
                 f"session.toml: [{table}] feature = {feature!r} has no rest to turn a knob from; watch it in "
                 "[on.<name>], and give the knob a band, such as alpha.posterior, alpha.peak or engagement"
@@ -265,7 +280,7 @@ def make_chain(config: SessionConfig, source: Source, rest: Rest) -> SignalChain
         source.montage,
         condition=condition_settings(config),
         features=feature_settings(config),
-        control_map=control_map(config),
+        control_map=control_map(config, source.montage.names),
         baseline=rest.baseline,
         rest_s=rest.seconds,
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
+from numpy.typing import NDArray
 
 from brainmidi.errors import SignalError
-from brainmidi.features.bandpower import AlphaPeak, BandPowerWindow
+from brainmidi.features.bandpower import SpectrumWindow
 from brainmidi.features.erp import ErpAverager, ErpSummary
-from brainmidi.features.regions import region_channels
+from brainmidi.features.measures import Measures
 from brainmidi.features.settings import ErpSettings, FeatureSettings, feature_names
-from brainmidi.types import BoolArray, Chunk, FeatureFrame, FloatArray, Montage
+from brainmidi.types import BoolArray, Chunk, ErpEstimate, FeatureFrame, FloatArray, Montage
 
 __all__ = ["ErpSettings", "ErpSummary", "FeatureExtractor", "FeatureSettings", "feature_names"]
 
@@ -35,17 +38,13 @@ class FeatureExtractor:
         self.montage = montage
         self.settings = FeatureSettings() if settings is None else settings
         rate_hz = montage.rate_hz
-        self._regions = region_channels(montage.names)
-        self._power = BandPowerWindow(rate_hz, len(montage.names), self._regions["posterior"], self.settings)
-        # The whole head first, under the band's bare name.
-        self._suffixes = ("", *(f".{region}" for region in self._regions))
-        groups = (range(len(montage.names)), *self._regions.values())
-        self._masks: FloatArray = np.array([np.isin(np.arange(len(montage.names)), group) for group in groups], float)
-        self._peak = AlphaPeak(self._power.frequency_hz)
+        self._power = SpectrumWindow(rate_hz, len(montage.names), self.settings)
+        self._measures = Measures(montage.names, self._power.bands, self._power.frequency_hz)
         self._erp = ErpAverager(montage, self.settings.erp)
         self._window = round(self.settings.window_s * rate_hz)
         step = int(np.ceil(rate_hz / self.settings.update_hz))
         self._keep = max(self._window, self._erp.before + self._erp.after + 1) + step + 1
+        self._second = max(1, round(self.settings.update_hz))  # updates after which the spectra look back
         self._samples: FloatArray = np.empty((0, len(montage.names)))
         self._good: BoolArray = np.empty((0, len(montage.names)), dtype=bool)
         self._end = 0  # absolute index of the sample that comes next
@@ -94,40 +93,71 @@ class FeatureExtractor:
                 late = round(self.settings.erp.latency_s * self.montage.rate_hz)
                 self._pending.append((start + row - late, marker.label))
         frames = []
-        while (index := self._frame_index()) < self._end:
-            frame = self._update(index, base, float(chunk.time_s[index - start]))
-            if frame is not None:
-                frames.append(frame)
-            self._frame += 1
+        while len(updates := self._due()):
+            frames += self._update(updates, base, chunk.time_s[updates - start])
+            self._frame += len(updates)
         drop = max(0, len(self._samples) - self._keep)
         self._samples, self._good = self._samples[drop:], self._good[drop:]
         return frames
 
-    def _frame_index(self) -> int:
-        return int(self._frame * self.montage.rate_hz / self.settings.update_hz)
+    def _due(self) -> NDArray[np.intp]:
+        """Return the sample indices of the updates that are complete, a second of them at the most."""
+        stop = (self._frame // self._second + 1) * self._second
+        indices = (np.arange(self._frame, stop) * self.montage.rate_hz / self.settings.update_hz).astype(np.intp)
+        return indices[indices < self._end]
 
-    def _update(self, index: int, base: int, time_s: float) -> FeatureFrame | None:
-        """Take in what is complete at sample `index`; return its frame unless the window is not full yet."""
-        self._take_epochs(index, base)
-        stop = index + 1 - base
-        if index + 1 >= self._power.segment:
-            rows = slice(stop - self._power.segment, stop)
-            self._power.add(self._samples[rows], self._good[rows])
-        if index + 1 < self._window:
-            return None
-        power = self._power.estimate(self._good[stop - self._window : stop])
-        passed = (power.quality >= self.settings.min_good) & np.isfinite(power.power_db[0])
-        power_db = np.where(passed, power.power_db, np.nan)
-        values = self._values(power_db, passed, power.posterior_db)
-        return FeatureFrame(
-            time_s=time_s,
-            bands=self._power.bands,
-            band_power_db=power_db,
-            channel_quality=power.quality,
-            values={name: value for name, value in values.items() if np.isfinite(value)},
-            quality=float(passed.mean()),
-            erp=self._erp.estimate,
-        )
+    def _update(self, indices: NDArray[np.intp], base: int, times_s: FloatArray) -> list[FeatureFrame]:
+        """Take in what is complete at samples `indices`; return their frames, none before the window is full."""
+        erps = []
+        for index in indices.tolist():
+            self._take_epochs(index, base)
+            erps.append(self._erp.estimate)
+        whole = indices + 1 >= self._power.segment
+        if not whole.any():
+            return []
+        density = self._power.add(self._samples, self._good, indices[whole] + 1 - base)
+        if (self._frame + len(indices)) % self._second == 0:
+            self._power.remember()
+        full = indices + 1 >= self._window
+        if not full.any():
+            return []
+        return self._frames(density[full[whole]], indices[full] - base, times_s[full], erps[-np.count_nonzero(full) :])
+
+    def _frames(
+        self,
+        density: FloatArray,
+        rows: NDArray[np.intp],
+        times_s: FloatArray,
+        erps: list[ErpEstimate | None],
+    ) -> list[FeatureFrame]:
+        first = rows[0] + 1 - self._window
+        seen = np.cumsum(self._good[first : rows[-1] + 1], axis=0, dtype=np.int64)
+        seen = np.concatenate([np.zeros_like(seen[:1]), seen])
+        quality = (seen[rows + 1 - first] - seen[rows + 1 - first - self._window]) / self._window
+        power_db = self._power.band_power_db(density)
+        passed = (quality >= self.settings.min_good) & np.isfinite(power_db).any(axis=1)
+        power_db = np.where(passed[:, None, :], power_db, np.nan)
+        values = self._measures.take(power_db, density, passed)
+        known = np.isfinite(values)
+        share = passed.mean(axis=1).tolist()
+        labels, frames = self._measures.labels, []
+        for at, (row, all_known) in enumerate(zip(values.tolist(), known.all(axis=1).tolist(), strict=True)):
+            named = zip(labels, row, strict=True)
+            found = dict(named) if all_known else {name: value for name, value in named if isfinite(value)}
+            if erps[at] is not None:
+                found |= _erp_values(erps[at])
+            frames.append(
+                FeatureFrame(
+                    time_s=float(times_s[at]),
+                    bands=self._power.bands,
+                    band_power_db=power_db[at],
+                    channel_quality=quality[at],
+                    values=found,
+                    quality=share[at],
+                    erp=erps[at],
+                )
+            )
+        return frames
 
     def _take_epochs(self, index: int, base: int) -> None:
         before, after = self._erp.before, self._erp.after
@@ -140,24 +170,6 @@ class FeatureExtractor:
                 self._erp.add(label, self._samples[rows], self._good[rows])
         self._pending = waiting
 
-    def _values(self, power_db: FloatArray, passed: BoolArray, posterior_db: FloatArray) -> dict[str, float]:
-        values: dict[str, float] = {}
-        if not passed.any():
-            return self._erp_values()
-        # One row of `masks` per region, one column per channel: a mean over the good channels of each.
-        count = self._masks @ passed
-        mean_db = (self._masks @ np.where(passed, power_db, 0.0).T) / np.maximum(count, 1.0)[:, None]
-        for suffix, seen, row in zip(self._suffixes, count.tolist(), mean_db.tolist(), strict=True):
-            if seen:
-                values.update((band + suffix, value) for band, value in zip(self._power.bands, row, strict=True))
-        if np.isfinite(posterior_db[0]):
-            values["alpha.peak"] = self._peak.height_db(posterior_db)
-        if "beta" in values and "alpha.posterior" in values:
-            values["engagement"] = values["beta"] - values["alpha.posterior"]
-        return values | self._erp_values()
 
-    def _erp_values(self) -> dict[str, float]:
-        estimate = self._erp.estimate
-        if estimate is None:
-            return {}
-        return {"erp.target": estimate.amplitude_uv, "erp.target.confidence": estimate.confidence}
+def _erp_values(estimate: ErpEstimate) -> dict[str, float]:
+    return {"erp.target": estimate.amplitude_uv, "erp.target.confidence": estimate.confidence}

@@ -20,6 +20,11 @@ _RENAMED = {"t5": "parietal", "t6": "parietal"}
 _ELECTRODE = re.compile(r"([a-z]+?)(z|\d+h?)(_\d+)?")
 
 
+def looks_like_electrode(name: str) -> bool:
+    """Return whether `name` is spelled as an electrode's, known or not: ``"O1"``, ``"Cz"``, ``"TP9"``, ``"EEG3"``."""
+    return _ELECTRODE.fullmatch(name.lower()) is not None
+
+
 def region_of(name: str) -> str | None:
     """Return ``"frontal"``, ``"central"``, ``"temporal"``, ``"parietal"``, ``"occipital"`` or None if unknown."""
     lowered = name.lower()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from brainmidi.errors import SignalError
-from brainmidi.features.regions import REGIONS
+from brainmidi.features.regions import REGIONS, looks_like_electrode
 
 DEFAULT_BANDS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {"delta": (1.0, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 13.0), "beta": (13.0, 30.0), "gamma": (30.0, 45.0)}
@@ -89,6 +89,8 @@ class FeatureSettings:
         Lower (included) and upper (excluded) edge in Hz.
     min_good : float
         Share of good samples that a channel needs in the window, and in a segment, to count.
+    reject_zones : bool
+        Whether the slow and the fast part of a spectrum are left out while eyes or muscles have taken them over.
     erp : ErpSettings
     """
 
@@ -97,6 +99,7 @@ class FeatureSettings:
     update_hz: float = 20.0
     bands: Mapping[str, tuple[float, float]] = field(default_factory=lambda: DEFAULT_BANDS)
     min_good: float = 0.6
+    reject_zones: bool = True
     erp: ErpSettings = field(default_factory=ErpSettings)
 
     def __post_init__(self) -> None:
@@ -114,22 +117,33 @@ class FeatureSettings:
 
     def unprotected(self) -> FeatureSettings:
         """Return the same without any rejection, to measure what it is good for."""
-        return self
+        return replace(self, reject_zones=False)
 
 
-def feature_names(settings: FeatureSettings | None = None) -> tuple[str, ...]:
+def feature_names(settings: FeatureSettings | None = None, electrodes: Sequence[str] | None = None) -> tuple[str, ...]:
     """Return the name of every feature that a frame may carry, for the validation of ``session.toml``.
 
     Parameters
     ----------
     settings : FeatureSettings, optional
+    electrodes : sequence of str, optional
+        The channels, where they are known: each gives a feature per band.
 
     Returns
     -------
     tuple of str
-        ``"alpha"``, ``"alpha.occipital"``, ..., ``"alpha.peak"``, ``"engagement"``, ``"erp.target"``,
-        ``"erp.target.confidence"``.
+        ``"alpha"``, ``"alpha.occipital"``, ..., ``"alpha.peak"``, ``"alpha.peak.occipital"``, ...,
+        ``"alpha.frequency"``, ``"engagement"``, ``"asymmetry.frontal"``, ``"erp.target"``,
+        ``"erp.target.confidence"``, and with `electrodes` ``"alpha.O1"``, ...
     """
     bands = (FeatureSettings() if settings is None else settings).bands
     names = [name for band in bands for name in (band, *(f"{band}.{region}" for region in REGIONS))]
-    return (*names, "alpha.peak", "engagement", "erp.target", "erp.target.confidence")
+    names += ["alpha.peak", *(f"alpha.peak.{region}" for region in REGIONS), "alpha.frequency"]
+    names += ["engagement", "asymmetry.frontal", "erp.target", "erp.target.confidence"]
+    return (*names, *(f"{band}.{electrode}" for band in bands for electrode in electrodes or ()))
+
+
+def electrode_of(feature: str, settings: FeatureSettings) -> str | None:
+    """Return the electrode of a feature such as ``"alpha.O1"``; None if it is a band's of no electrode."""
+    band, _, electrode = feature.partition(".")
+    return electrode if band in settings.bands and looks_like_electrode(electrode) else None
