@@ -38,7 +38,7 @@ LIBRARIES = {
     "mne": {"acquire"},
     "scipy": {"condition", "features", "models", "training", "evaluate"},
     "pyriemann": {"condition", "features", "evaluate"},
-    "sklearn": {"condition", "features", "evaluate"},
+    "sklearn": {"condition", "features", "controls", "evaluate"},
     "meegkit": {"condition", "features"},
     "note_seq": {"codec", "training", "evaluate"},
     "keras": {"models", "training", "evaluate"},
@@ -53,6 +53,8 @@ LIBRARIES = {
     "jack": {"midi"},
     "music21": {"notation", "training", "evaluate"},
     "verovio": {"notation"},
+    "matplotlib": {"notation"},
+    "specparam": {"features"},
     "pydantic": {"config", "tables"},
     "pydantic_core": {"config"},
     "pychord": {"music", "training", "evaluate"},
@@ -67,7 +69,10 @@ TENSORFLOW_ADAPTERS = {
     "brainmidi.models.magenta_worker",
 }
 #: Loaded inside functions, or in a leaf file that the rest of its room imports inside functions.
-HEAVY = {"tensorflow", "keras", "note_seq", "music21", "mne", "brainflow", "pretty_midi", "pyriemann", "verovio"}
+HEAVY = {
+    *("tensorflow", "keras", "note_seq", "music21", "mne", "brainflow", "pretty_midi", "pyriemann", "sklearn"),
+    *("verovio", "matplotlib", "specparam"),
+}
 #: What may be imported when the program starts: everything reachable from here without calling a function.
 START = ("brainmidi", "brainmidi.cli.main", "brainmidi.midi.player", "brainmidi.session", "brainmidi.config")
 

@@ -23,21 +23,36 @@ MIN_FRAMES = 20  # one second
 #: Features that begin so come from events, which rest has none of; no baseline holds them.
 UNRESTING = "erp."
 
-#: Spread is never taken to be smaller than this, in dB: a still minute must not make a knob nervous.
-SPREAD_FLOOR = 1.0
+#: Spread is never taken to be smaller than this: a still minute must not make a knob nervous.
+SPREAD_FLOOR = 1.0  # dB
+_FLOORS = {"asymmetry": math.log(10) / 10, "frequency": 0.25}  # 1 dB as a natural logarithm; Hz
 _MAD_TO_SIGMA = 1.4826  # for a normal distribution
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureRest:
-    """One feature at rest: its `median` and median absolute deviation `mad`, in the feature's unit."""
+    """One feature at rest: its `median` and median absolute deviation `mad`, in the feature's unit.
+
+    `floor` is the smallest spread that is believed; :func:`spread_floor` knows it by the feature's name.
+    """
 
     median: float
     mad: float
+    floor: float = SPREAD_FLOOR
+
+    @property
+    def spread(self) -> float:
+        """What one robust z is, in the feature's unit."""
+        return max(_MAD_TO_SIGMA * self.mad, self.floor)
 
     def z(self, value: float) -> float:
         """Return `value` in robust standard deviations from rest."""
-        return (value - self.median) / max(_MAD_TO_SIGMA * self.mad, SPREAD_FLOOR)
+        return (value - self.median) / self.spread
+
+
+def spread_floor(feature: str) -> float:
+    """Return the smallest spread that is believed of `feature`, in its unit: most are in decibels, some are not."""
+    return next((floor for part, floor in _FLOORS.items() if part in feature.split(".")), SPREAD_FLOOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +86,20 @@ class Baseline:
             "version": VERSION,
             "created_by": self.created_by,
             "source": self.source,
-            "n_frames": self.n_frames,
-            "features": {
-                name: {"median": round(rest.median, 6), "mad": round(rest.mad, 6)}
-                for name, rest in sorted(self.features.items())
-            },
+            **self.document(),
         }
         try:
             path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise ControlError(f"baseline {path} cannot be written ({error.strerror}); choose another place") from error
+
+    def document(self) -> dict[str, Any]:
+        """Return the numbers as JSON has them, for this file or for one that they are a part of."""
+        features = sorted(self.features.items())
+        return {
+            "n_frames": self.n_frames,
+            "features": {name: {"median": round(r.median, 6), "mad": round(r.mad, 6)} for name, r in features},
+        }
 
     @classmethod
     def load(cls, path: Path) -> Baseline:
@@ -119,17 +138,31 @@ class Baseline:
         if document.get("version") != VERSION:
             raise ControlError(f"baseline {where} has version {document.get('version')}, {VERSION} is needed; {remedy}")
         try:
+            return cls.from_document(document, str(document.get("source", "")), str(document.get("created_by", "")))
+        except ControlError as error:
+            raise ControlError(f"baseline {where} {error}; {remedy}") from error
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], source: str = "", created_by: str = "") -> Baseline:
+        """Return the baseline that :meth:`document` wrote.
+
+        Raises
+        ------
+        ControlError
+            Something is missing, or a number cannot be; the message goes on from the file's name.
+        """
+        try:
             features = {
-                str(name): FeatureRest(float(rest["median"]), float(rest["mad"]))
+                str(name): FeatureRest(float(rest["median"]), float(rest["mad"]), spread_floor(str(name)))
                 for name, rest in document["features"].items()
             }
             n_frames = int(document["n_frames"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ControlError(f"baseline {where} is damaged ({error!r}); {remedy}") from error
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+            raise ControlError(f"is damaged ({error!r})") from error
         for name, rest in features.items():
             if not (math.isfinite(rest.median) and math.isfinite(rest.mad) and rest.mad >= 0):
-                raise ControlError(f"baseline {where}: {name} has median {rest.median}, mad {rest.mad}; {remedy}")
-        return cls(features, n_frames, str(document.get("source", "")), str(document.get("created_by", "")))
+                raise ControlError(f"is damaged: {name} has median {rest.median}, mad {rest.mad}")
+        return cls(features, n_frames, source, created_by)
 
 
 def fit_baseline(frames: Iterable[FeatureFrame], *, source: str = "", created_by: str = "brainmidi") -> Baseline:
@@ -166,7 +199,7 @@ def fit_baseline(frames: Iterable[FeatureFrame], *, source: str = "", created_by
         values = np.array([frame.values[name] for frame in usable if name in frame.values])
         if 2 * len(values) >= len(usable):
             median = float(np.median(values))
-            features[name] = FeatureRest(median, float(np.median(np.abs(values - median))))
+            features[name] = FeatureRest(median, float(np.median(np.abs(values - median))), spread_floor(name))
     return Baseline(features, len(usable), source, created_by)
 
 

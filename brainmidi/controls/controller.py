@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from brainmidi.controls.baseline import Baseline
-from brainmidi.controls.mapping import ControlMap, EventRule
+from brainmidi.controls.mapping import LEARNED, ControlMap, EventRule, KnobRule
 from brainmidi.types import KNOBS, ControlFrame, FeatureFrame
 
 _HOLD_S = 2.0  # a knob stands still this long when its feature is lost, then eases to neutral
@@ -62,8 +63,9 @@ class Controller:
         reasons = {}
         for name, rule in self._map.knobs.items():
             if rule.feature not in self._seen:
-                reasons[name] = f"no good electrode has given {rule.feature}"
-            elif rule.feature not in self._baseline.features:
+                known = rule.feature == LEARNED
+                reasons[name] = f"no good electrode has given {'all that is learned from' if known else rule.feature}"
+            elif rule.feature != LEARNED and rule.feature not in self._baseline.features:
                 reasons[name] = f"the baseline lacks {rule.feature}"
         return reasons
 
@@ -82,28 +84,40 @@ class Controller:
         elapsed_s = 0.0 if self._time_s is None else max(0.0, frame.time_s - self._time_s)
         self._time_s = frame.time_s
         believed = frame.quality >= _MIN_QUALITY
+        values = self._values(frame)
         if believed:
-            self._seen.update(frame.values)
+            self._seen.update(values)
         knobs = dict.fromkeys(KNOBS, _NEUTRAL)
         driven = 0
         for name, rule in self._map.knobs.items():
-            rest = self._baseline.features.get(rule.feature)
-            value = frame.values.get(rule.feature)
-            if believed and rest is not None and value is not None:
+            goal = self._goal(rule, values.get(rule.feature)) if believed else None
+            if goal is not None:
                 driven += 1
                 self._lost_s[name] = 0.0
-                knobs[name] = self._follow(name, rule.position(rest.z(value)), elapsed_s, self._map.time_constant_s)
+                knobs[name] = self._follow(name, goal, elapsed_s, self._map.time_constant_s)
             else:
                 knobs[name] = self._rest(name, elapsed_s)
         for trigger, event in zip(self._triggers, self._map.events, strict=True):
-            self._anchor_steps += trigger.fires(frame.time_s, frame.values.get(event.feature))
+            self._anchor_steps += trigger.fires(frame.time_s, values.get(event.feature))
         return ControlFrame(
             time_s=frame.time_s,
             knobs=knobs,
             confidence=frame.quality * driven / max(1, len(self._map.knobs)),
             anchor_steps=self._anchor_steps,
-            features=self._used(frame),
+            features=self._used(frame, values),
         )
+
+    def _values(self, frame: FeatureFrame) -> dict[str, float]:
+        """Return the frame's features, and what the learned map makes of them."""
+        learned = None if self._map.learned is None else self._map.learned.position(frame.values)
+        return dict(frame.values) if learned is None else {**frame.values, LEARNED: learned}
+
+    def _goal(self, rule: KnobRule, value: float | None) -> float | None:
+        """Return where `rule` wants its knob; None where its feature, or what rest looks like, is not known."""
+        if rule.feature == LEARNED:  # is a position already
+            return 1.0 - value if rule.invert and value is not None else value
+        rest = self._baseline.features.get(rule.feature)
+        return None if rest is None or value is None else rule.position(rest.z(value))
 
     def _follow(self, name: str, goal: float, elapsed_s: float, time_constant_s: float) -> float:
         """Move a knob towards `goal` by exponential smoothing; the first goal is taken at once."""
@@ -124,9 +138,9 @@ class Controller:
             return self._knobs[name]
         return self._follow(name, _NEUTRAL, elapsed_s, _EASE_S)
 
-    def _used(self, frame: FeatureFrame) -> dict[str, float]:
+    def _used(self, frame: FeatureFrame, values: Mapping[str, float]) -> dict[str, float]:
         names = [rule.feature for rule in self._map.knobs.values()] + [rule.feature for rule in self._map.events]
-        used = {name: frame.values[name] for name in dict.fromkeys(names) if name in frame.values}
+        used = {name: values[name] for name in dict.fromkeys(names) if name in values}
         if frame.erp is not None:
             used["erp.target"] = frame.erp.amplitude_uv
         return used

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 from brainmidi.errors import ControlError
 from brainmidi.types import KNOBS
@@ -13,6 +14,9 @@ from brainmidi.types import KNOBS
 _NEARLY_THERE = math.atanh(0.9)  # `low` and `high` put a knob at 0.05 and 0.95
 
 ACTIONS: tuple[str, ...] = ("next-anchor",)
+
+#: The name by which ``[map.<knob>] feature`` asks for the position that a learned map gives.
+LEARNED = "learned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,14 @@ class EventRule:
             )
 
 
+class Learned(Protocol):
+    """A map fitted to one person: from all features at once to a knob's position; ``controls/learned.py`` has it."""
+
+    def position(self, values: Mapping[str, float]) -> float | None:
+        """Return the position 0..1 that `values` lead to; None where one of its features is missing."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ControlMap:
     """Which features drive which knobs and events.
@@ -92,11 +104,14 @@ class ControlMap:
     events : tuple of EventRule
     time_constant_s : float
         Smoothing of every knob, in seconds; 0 for none.
+    learned : Learned or None
+        What a knob whose feature is :data:`LEARNED` follows.
     """
 
     knobs: Mapping[str, KnobRule]
     events: tuple[EventRule, ...] = ()
     time_constant_s: float = 1.5
+    learned: Learned | None = None
 
     def __post_init__(self) -> None:
         for name in self.knobs:

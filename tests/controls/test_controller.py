@@ -86,9 +86,7 @@ def test_every_knob_is_there_whatever_the_map():
 
 def fired(confidences: list[float | None], **rule) -> list[int]:
     watched = controller(events=(EventRule("erp.target.confidence", 0.95, **rule),))
-    return [
-        watched.process(frame(step * 0.5, confidence=value)).anchor_steps for step, value in enumerate(confidences)
-    ]
+    return [watched.process(frame(step * 0.5, confidence=value)).anchor_steps for step, value in enumerate(confidences)]
 
 
 def test_an_event_fires_once_when_its_threshold_is_crossed():
