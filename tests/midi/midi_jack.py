@@ -148,11 +148,11 @@ class Composer:
 
 
 class Program:
-    """``brainmidi improv`` itself, with the shipped models, playing to the spy's port."""
+    """``brainmidi improv`` itself, with the shipped models, playing to a port: the spy's by default."""
 
-    def __init__(self, server: JackServer, path: Path, n_bars: int, seed: int) -> None:
+    def __init__(self, server: JackServer, path: Path, n_bars: int, seed: int, port: str = SPY) -> None:
         command = [sys.executable, "-m", "brainmidi", "improv", "--bars", str(n_bars), "--seed", str(seed)]
-        command += ["--tempo", "200", "--port", SPY, "-o", str(path), "--ui", "none"]
+        command += ["--tempo", "200", "--port", port, "-o", str(path), "--ui", "none"]
         self.server = server
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, env=package_path(server.everything()), text=True
