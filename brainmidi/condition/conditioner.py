@@ -39,6 +39,8 @@ class ConditionSettings:
         So long after a new start the samples are condemned.
     limits : GateLimits
         When a sample is condemned.
+    bad : tuple of str
+        Channels whose every sample is condemned, as far as they are there: a calibration found them useless.
     """
 
     high_pass_hz: float = 0.3
@@ -48,6 +50,7 @@ class ConditionSettings:
     bridge_s: float = 0.05
     settle_s: float = 0.5
     limits: GateLimits = field(default_factory=GateLimits)
+    bad: tuple[str, ...] = ()
 
     def unprotected(self) -> ConditionSettings:
         """Return the same without the quality gate, to measure what it is good for."""
@@ -80,6 +83,7 @@ class Conditioner:
         self._line, self._listening = _parse_line(settings.line)
         self._reference = _parse_reference(settings.reference, montage)
         self._gate = Gate(settings.limits, n_channels, rate_hz)
+        self._excluded: BoolArray = np.isin(montage.names, settings.bad)
         self._bridge = round(settings.bridge_s * rate_hz)
         self._settle = round(settings.settle_s * rate_hz)
         self._listen = round(_LISTEN_S * rate_hz)
@@ -130,7 +134,7 @@ class Conditioner:
             return chunk
         assert chunk.good is not None  # Chunk fills it at birth; this tells the type checker so
         raw, resets, bad, young = self._fill(chunk)
-        bad |= ~chunk.good
+        bad |= ~chunk.good | self._excluded
         clean = self._filter(raw, resets, bad)
         good = self._gate.judge(raw, clean, bad | young)
         return Chunk(self._refer(clean, good), chunk.time_s, chunk.montage, chunk.markers, good)

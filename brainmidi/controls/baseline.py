@@ -25,7 +25,7 @@ UNRESTING = "erp."
 
 #: Spread is never taken to be smaller than this: a still minute must not make a knob nervous.
 SPREAD_FLOOR = 1.0  # dB
-_FLOORS = {"asymmetry": math.log(10) / 10, "frequency": 0.25}  # 1 dB as a natural logarithm; Hz
+_FLOORS = {"frequency": 0.25}  # Hz
 _MAD_TO_SIGMA = 1.4826  # for a normal distribution
 
 
@@ -51,7 +51,7 @@ class FeatureRest:
 
 
 def spread_floor(feature: str) -> float:
-    """Return the smallest spread that is believed of `feature`, in its unit: most are in decibels, some are not."""
+    """Return the smallest spread that is believed of `feature`, in its unit: all but frequencies are in decibels."""
     return next((floor for part, floor in _FLOORS.items() if part in feature.split(".")), SPREAD_FLOOR)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -70,13 +70,15 @@ class Labelled:
         return places if low == high else (places - low) / (high - low)
 
 
-def gather(frames: Mapping[str, Sequence[FeatureFrame]]) -> Labelled:
+def gather(frames: Mapping[str, Sequence[FeatureFrame]], features: Collection[str]) -> Labelled:
     """Return the frames of every phase as one table.
 
     Parameters
     ----------
     frames : mapping of str to sequence of FeatureFrame
         By phase; sample times must differ between all of them.
+    features : collection of str
+        Those that are compared; what rest has none of never is.
 
     Returns
     -------
@@ -96,7 +98,8 @@ def gather(frames: Mapping[str, Sequence[FeatureFrame]]) -> Labelled:
     for frame, phase in labelled:
         if not thinned or frame.time_s - thinned[-1][0].time_s >= _SPACING_S - 1e-9 or phase != thinned[-1][1]:
             thinned.append((frame, phase))
-    names = sorted({name for frame, _ in thinned for name in frame.values if not name.startswith(UNRESTING)})
+    seen = {name for frame, _ in thinned for name in frame.values if not name.startswith(UNRESTING)}
+    names = sorted(seen & set(features))
     table = np.array([[frame.values.get(name, np.nan) for name in names] for frame, _ in thinned])
     table = table.reshape(len(thinned), len(names))
     held = np.isfinite(table).mean(axis=0) >= _MOST if len(table) else np.zeros(len(names), dtype=bool)

@@ -18,7 +18,7 @@ from brainmidi.types import FeatureFrame, FloatArray
 #: A feature that has moved by more than this many spreads between days is warned of.
 DRIFT_Z = 2.0
 
-_QUANTILES = 40
+_QUANTILES = 20
 _Z95 = 1.96
 
 

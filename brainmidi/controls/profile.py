@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ from brainmidi.types import Montage
 
 FORMAT = "brainmidi-profile"
 VERSION = 1
+
+_LISTS = re.compile(r"\[[-+.eE\d\s,]*\]")  # of numbers: they stand on one line
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,8 @@ class Profile:
         ControlError
             The file cannot be written.
         """
-        text = json.dumps(self.document(), indent=1, allow_nan=False) + "\n"
+        text = json.dumps(self.document(), indent=1, allow_nan=False)
+        text = _LISTS.sub(lambda found: " ".join(found[0].split()), text) + "\n"
         temporary = kept = None
         try:
             with tempfile.NamedTemporaryFile(

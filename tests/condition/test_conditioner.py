@@ -213,3 +213,11 @@ def test_a_recording_of_100_hz_still_works():
 def test_a_chunk_of_another_montage_is_refused():
     with pytest.raises(SignalError, match="were announced"):
         Conditioner(Montage(("Cz",), 128.0)).process(noise_chunk())
+
+
+def test_a_channel_that_a_calibration_found_useless_is_left_out():
+    chunk = noise_chunk()
+    names = chunk.montage.names
+    good = run(chunk, bad=(names[1], "of another montage")).good
+    assert not good[:, 1].any()
+    assert good[-100:, [0, 2]].all()

@@ -98,11 +98,11 @@ def test_phases_are_compared_with_the_neutral_one():
 
 def test_a_feature_that_is_often_missing_is_not_compared():
     frames = [frame(k / 4, alpha=1.0, **({"beta": 1.0} if k % 2 else {})) for k in range(40)]
-    assert gather({"open": frames}).features == ("alpha",)
+    assert gather({"open": frames}, ("alpha", "beta", "gamma")).features == ("alpha",)
     with pytest.raises(ControlError, match="no feature is there throughout"):
-        gather({"open": [frame(k / 4) for k in range(40)]})
+        gather({"open": [frame(k / 4) for k in range(40)]}, ("alpha",))
     with pytest.raises(ControlError, match="'sleep' is unknown, known are closed, open, rest, focus"):
-        gather({"sleep": frames})
+        gather({"sleep": frames}, ("alpha",))
 
 
 def test_a_combination_that_separates_where_no_feature_does_is_learnt():
