@@ -20,7 +20,8 @@ from pydantic_core import ErrorDetails
 
 from brainmidi.errors import ConfigError
 from brainmidi.tables.mapping import EventTable, MapTable, RangeTable, default_events
-from brainmidi.tables.music import AnchorsTable, MidiTable, ModelsTable, PartsTable, SessionTable
+from brainmidi.tables.midi import ControlTable, MidiTable
+from brainmidi.tables.music import AnchorsTable, ModelsTable, PartsTable, SessionTable
 from brainmidi.tables.signal import BaselineTable, ErpTable, SignalTable, SourceTable
 from brainmidi.tables.table import Table
 from brainmidi.types import PARTS
@@ -41,6 +42,7 @@ class SessionConfig(Table):
     models: ModelsTable = ModelsTable()
     anchors: AnchorsTable = AnchorsTable()
     midi: MidiTable = MidiTable()
+    cc: dict[str, ControlTable] = Field(default_factory=dict, description="a table of controls")
 
     @model_validator(mode="after")
     def _rest_is_long_enough(self) -> SessionConfig:
@@ -55,6 +57,15 @@ class SessionConfig(Table):
         for part, channel in self.channels().items():
             if (other := taken.setdefault(channel, part)) != part:
                 raise ValueError(f"[parts] {other} and {part} share MIDI channel {channel}; give each its own")
+        return self
+
+    @model_validator(mode="after")
+    def _own_controllers(self) -> SessionConfig:
+        simple = self.midi.cc.model_dump(exclude_none=True)
+        taken = {(self.midi.cc_channel, "cc", number): f"[midi.cc] {knob}" for knob, number in simple.items()}
+        for name, table in self.cc.items():
+            if (other := taken.setdefault(table.place(self.midi.cc_channel), f"[cc.{name}]")) != f"[cc.{name}]":
+                raise ValueError(f"{other} and [cc.{name}] move the same control; give each its own number or channel")
         return self
 
     def channels(self) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -17,10 +17,13 @@ from brainmidi.midi.link import LocalPlayer, Player, PlayerInfo, PlayerProcess
 
 if TYPE_CHECKING:  # scipy, mne and the models' side load while the player process comes up
     from brainmidi.config import SessionConfig
-    from brainmidi.drivers.offline import VoiceLoader
+    from brainmidi.drivers.offline import Signal, VoiceLoader
     from brainmidi.drivers.take import OnBar, Take, TakeFiles
     from brainmidi.music.phrase import Anchor
+    from brainmidi.types import Clock
 
+#: Told in a line of text when the signal is lost, and when it is back.
+OnSignal = Callable[[str], None]
 #: Told which port, MIDI system and priority the player got, before the music starts.
 OnReady = Callable[[PlayerInfo], None]
 
@@ -33,7 +36,10 @@ def improvise(
     since_s: float | None = None,
     on_ready: OnReady | None = None,
     on_bar: OnBar | None = None,
+    on_signal: OnSignal | None = None,
     save_baseline: Path | None = None,
+    yoked: Path | None = None,
+    yoked_profile: Path | None = None,
     voices: VoiceLoader | None = None,
     anchors: tuple[Anchor, ...] | None = None,
     bass_anchors: tuple[Anchor, ...] | None = None,
@@ -55,8 +61,14 @@ def improvise(
         Told what the player got, once.
     on_bar : callable or None
         Told of every bar as it begins.
+    on_signal : callable or None
+        Told in a line of text when a device's signal is lost, and when it is back.
     save_baseline : Path or None
         Where the baseline goes.
+    yoked : Path or None
+        A recording of another brain that plays in place of ``[source]``, which goes along traced but unheard.
+    yoked_profile : Path or None
+        What that brain is measured against; the recording's first seconds by default.
     voices : callable or None
         Makes the voices of ``[session] parts``; those of ``[models]`` by default.
     anchors, bass_anchors, drum_anchors : tuple of Anchor or None
@@ -72,21 +84,34 @@ def improvise(
     BrainmidiError
         Whatever ended the take before its time; what was played is silenced and saved first.
     """
-    channels, controllers = config.channels(), config.midi.controllers()
-    stage = _Stage(config, files, on_ready, on_bar, save_baseline, voices, anchors, bass_anchors, drum_anchors)
+    from brainmidi.drivers.wiring import player_settings
+
+    channels, settings = config.channels(), player_settings(config)
+    stage = _Stage(
+        config,
+        files,
+        on_ready,
+        on_bar,
+        on_signal,
+        save_baseline,
+        yoked,
+        yoked_profile,
+        voices,
+        anchors,
+        bass_anchors,
+        drum_anchors,
+    )
     if virtual:
         from brainmidi.midi.ports import NullOutput
 
         clock = VirtualClock()
         output = NullOutput("the virtual clock plays to a file alone")
-        with closing(LocalPlayer(clock, output, channels=channels, controllers=controllers)) as player:
+        with closing(LocalPlayer(clock, output, channels=channels, settings=settings)) as player:
             return stage.perform(player, clock, virtual=True, since_s=None)
     real = MonotonicClock()
     since_s = real.now_s() if since_s is None else since_s
     with ThreadPoolExecutor(1) as helper:
-        started = helper.submit(
-            PlayerProcess.start, config.midi.port or None, channels=channels, controllers=controllers
-        )
+        started = helper.submit(PlayerProcess.start, settings, channels=channels)
         try:
             import_module("brainmidi.drivers.performance")
         finally:
@@ -103,7 +128,10 @@ class _Stage:
     files: TakeFiles
     on_ready: OnReady | None
     on_bar: OnBar | None
+    on_signal: OnSignal | None
     save_baseline: Path | None
+    yoked: Path | None
+    yoked_profile: Path | None
     voices: VoiceLoader | None
     anchors: tuple[Anchor, ...] | None
     bass_anchors: tuple[Anchor, ...] | None
@@ -115,7 +143,7 @@ class _Stage:
         """Play one take on `player`."""
         from brainmidi.drivers import assemble
         from brainmidi.drivers.chosen import chosen_checkpoints
-        from brainmidi.drivers.offline import make_session, prepare
+        from brainmidi.drivers.offline import make_session
         from brainmidi.drivers.performance import Performance
         from brainmidi.drivers.take import TakeKeeper
 
@@ -129,7 +157,9 @@ class _Stage:
         setup = assemble.session_setup(
             self.config, self.anchors, bass_anchors=self.bass_anchors, drum_anchors=self.drum_anchors
         )
-        signal = prepare(self.config, assemble.open_any_source(self.config, clock))
+        signal = self._signal(clock)
+        if signal.device is not None:
+            signal.device.log.tell = self.on_signal
         if self.on_ready is not None:
             self.on_ready(player.info)
         # A player without real-time priority needs a core that no model takes from it.
@@ -141,6 +171,7 @@ class _Stage:
             channels=self.config.channels(),
             on_bar=self.on_bar,
             autosave=not virtual,
+            more=signal.line,
         )
         with keeper:
             make = partial(make_session, setup, self.config.session.parts, self.voices, threads, checkpoints)
@@ -148,3 +179,16 @@ class _Stage:
         if self.save_baseline is not None and signal.chain.baseline is not None:
             signal.chain.baseline.save(self.save_baseline)
         return take
+
+    def _signal(self, clock: Clock) -> Signal:
+        """Return the signal that plays, and beside it the person's own where that is another."""
+        from brainmidi.drivers import assemble
+        from brainmidi.drivers.offline import prepare
+        from brainmidi.drivers.yoked import yoke
+
+        source = assemble.open_any_source(self.config, clock)
+        if self.yoked is None:
+            return prepare(self.config, source)
+        config, source, own, rest_s = yoke(self.config, source, self.yoked, self.yoked_profile)
+        signal = prepare(config, source)
+        return replace(signal, own=own, start_s=max(signal.start_s, rest_s))

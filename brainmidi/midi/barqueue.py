@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from brainmidi.midi.wire import Message, Segment, unpack_segment
 
 
@@ -57,3 +59,11 @@ class BarQueue:
         if fallback is None:
             return Segment(index, current.end, current.length, current.bpm, (), "rest", index)
         return fallback.moved(index, current.end)
+
+    def again(self, current: Segment) -> Segment:
+        """Return `current` once more, in place of what was to follow it, which is forgotten."""
+        index = current.index + 1
+        self._bars.pop(index, None)
+        self._fallbacks.pop(index, None)
+        segment = current.moved(index, current.end)
+        return replace(segment, kind="held") if current.kind == "bar" else segment

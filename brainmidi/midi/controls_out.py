@@ -1,38 +1,169 @@
-"""Knobs go out as control changes: when they change, at their own time, and never more than a cable carries."""
+"""Knobs and features go out as control changes: smoothed, when they change, and never more than a cable carries."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from math import inf
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import expm1, inf
+from typing import Literal
 
-#: Control changes a second, all knobs together: plenty for the ear, and a tenth of what a MIDI cable carries.
+#: Messages a second, all controls together: plenty for the ear, and a tenth of what a MIDI cable carries.
 MOST_CONTROLS = 100
 
+Kind = Literal["cc", "nrpn", "bend", "pressure"]
+Data = tuple[int, ...]
 
-class ControlsOut:
-    """Which control changes a set of knob positions asks for.
+_NRPN_MSB, _NRPN_LSB, _DATA_MSB, _DATA_LSB = 99, 98, 6, 38
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRule:
+    """How one knob or feature goes out.
 
     Parameters
     ----------
-    controllers : mapping of str to (int, int)
-        MIDI channel 1..16 and controller number of each knob that is sent out.
+    source : str
+        Name of the knob or feature.
+    channel : int
+        MIDI channel, 1..16.
+    kind : str
+        ``"cc"``, ``"nrpn"``, ``"bend"`` (pitch bend, always 14 bits) or ``"pressure"`` (of the channel, always 7).
+    number : int
+        Of the controller (0..119, with 14 bits 0..31) or parameter (0..16383); 0 for the other kinds.
+    bits : int
+        7 or 14.
+    low, high : float
+        Values of the source at which the control stands at its least and its greatest; `low` may be the greater.
+    smoothing_s : float
+        Time constant, in seconds; 0 for none.
     """
 
-    def __init__(self, controllers: Mapping[str, tuple[int, int]]) -> None:
-        self._controllers = dict(controllers)
-        self._pause_s = 1 / max(1, MOST_CONTROLS // max(1, len(self._controllers)))
-        self._sent: dict[str, tuple[int, float]] = {}  # what was sent last, and when
+    source: str
+    channel: int
+    kind: Kind = "cc"
+    number: int = 0
+    bits: int = 7
+    low: float = 0.0
+    high: float = 1.0
+    smoothing_s: float = 0.0
 
-    def due(self, values: Mapping[str, float], now_s: float) -> Iterator[tuple[str, tuple[int, int, int]]]:
-        """Yield (knob, message bytes) of each knob that has moved and may be sent again; confirm with :meth:`sent`."""
-        for name, (channel, controller) in self._controllers.items():
-            if name not in values:
-                continue
-            value = min(127, max(0, round(127 * values[name])))
-            before, sent_s = self._sent.get(name, (-1, -inf))
-            if value != before and now_s >= sent_s + self._pause_s:
-                yield name, (0xB0 | channel - 1, controller, value)
+    @property
+    def top(self) -> int:
+        """The greatest value."""
+        return 0x3FFF if self.kind == "bend" or (self.bits == 14 and self.kind != "pressure") else 0x7F
 
-    def sent(self, name: str, data: tuple[int, int, int], now_s: float) -> None:
-        """Take note that a message of :meth:`due` has gone out."""
-        self._sent[name] = (data[2], now_s)
+    def position(self, value: float) -> float:
+        """Return where the control stands, 0..1, when its source is at `value`."""
+        return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
+
+    def messages(self, value: int) -> tuple[Data, ...]:
+        """Return the messages that set the control to `value`, 0..`top`.
+
+        The more significant byte goes first: a receiver takes it as the value with 0 in the other byte, which then
+        follows. A parameter's number goes with each value, since another program's may have been sent meanwhile.
+        """
+        at, coarse, fine = self.channel - 1, value >> 7, value & 0x7F
+        control = 0xB0 | at
+        if self.kind == "bend":
+            return ((0xE0 | at, fine, coarse),)
+        if self.kind == "pressure":
+            return ((0xD0 | at, value),)
+        if self.kind == "nrpn":
+            number = ((control, _NRPN_MSB, self.number >> 7), (control, _NRPN_LSB, self.number & 0x7F))
+            if self.bits == 7:
+                return (*number, (control, _DATA_MSB, value))
+            return (*number, (control, _DATA_MSB, coarse), (control, _DATA_LSB, fine))
+        if self.bits == 7:
+            return ((control, self.number, value),)
+        return ((control, self.number, coarse), (control, self.number + 32, fine))
+
+
+class _Fader:
+    """One control on its way: where it is to go, where smoothing has it, what was sent last."""
+
+    def __init__(self, rule: ControlRule) -> None:
+        self.rule = rule
+        self.cost = len(rule.messages(0))
+        self.goal: float | None = None
+        self.at = 0.0
+        self.moved_s = 0.0
+        self.sent: int | None = None
+        self.sent_s = -inf
+
+    def aim(self, value: float, now_s: float) -> None:
+        goal = self.rule.position(value)
+        if self.goal is None:
+            self.at, self.moved_s = goal, now_s
+        self.move(now_s)
+        self.goal = goal
+
+    def move(self, now_s: float) -> None:
+        if self.goal is None:
+            return
+        tau_s = self.rule.smoothing_s
+        self.at += (self.goal - self.at) * (-expm1(-(now_s - self.moved_s) / tau_s) if tau_s > 0 else 1.0)
+        self.moved_s = now_s
+
+    def value(self) -> int:
+        return round(self.at * self.rule.top)
+
+    def is_on_its_way(self) -> bool:
+        return self.goal is not None and (self.value() != self.sent or round(self.goal * self.rule.top) != self.sent)
+
+
+class ControlsOut:
+    """Which messages the positions of knobs and features ask for, and when.
+
+    Every control has its share of :data:`MOST_CONTROLS` messages a second. What has to wait goes out as soon as it may,
+    with the value that it then has.
+
+    Parameters
+    ----------
+    rules : iterable of ControlRule
+        What goes out.
+    """
+
+    def __init__(self, rules: Iterable[ControlRule]) -> None:
+        self._faders = [_Fader(rule) for rule in rules]
+        cost = sum(fader.cost for fader in self._faders)
+        self._pause_s = 1 / max(1, MOST_CONTROLS // max(1, cost))
+        self._looked_s = -inf
+
+    def aim(self, values: Mapping[str, float], now_s: float) -> None:
+        """Take positions by name; a control whose source is not among them stays on its way."""
+        for fader in self._faders:
+            if fader.rule.source in values:
+                fader.aim(values[fader.rule.source], now_s)
+
+    @property
+    def deadline_s(self) -> float | None:
+        """Clock time at which a control may have to be sent; None while all stand where they should."""
+        waiting = [self._ready_s(fader) for fader in self._faders if fader.is_on_its_way()]
+        return min(waiting, default=None)
+
+    def _ready_s(self, fader: _Fader) -> float:
+        ready_s = fader.sent_s + self._pause_s
+        # A smoothed control that has not reached its next value yet is looked at again after a pause.
+        return ready_s if fader.value() != fader.sent else max(ready_s, self._looked_s + self._pause_s)
+
+    def due(self, now_s: float) -> list[tuple[ControlRule, tuple[Data, ...]]]:
+        """Return (rule, messages) of each control that is to be sent now, the longest unsent first."""
+        self._looked_s = now_s
+        found = []
+        for fader in sorted(self._faders, key=lambda each: each.sent_s):
+            fader.move(now_s)
+            value = fader.value()
+            if fader.goal is not None and value != fader.sent and now_s >= fader.sent_s + self._pause_s:
+                fader.sent, fader.sent_s = value, now_s
+                found.append((fader.rule, fader.rule.messages(value)))
+        return found
+
+    @property
+    def n_channels(self) -> int:
+        """How many MIDI channels are used."""
+        return len({fader.rule.channel for fader in self._faders})
+
+    def forget(self) -> None:
+        """Send every control anew, since the receiver was reset."""
+        for fader in self._faders:
+            fader.sent = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from brainmidi.errors import MidiError
 from brainmidi.midi.barqueue import BarQueue
 from brainmidi.midi.controls_out import ControlsOut
+from brainmidi.midi.keys import ACTIONS, Keys
+from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.sounding import Sounding, is_release, is_strike
 from brainmidi.midi.timeline import OwnTimeline, Timeline
 from brainmidi.midi.wire import TICKS_PER_BEAT, Message, Segment, TimedEvent, pack_beat, pack_events
@@ -22,10 +23,11 @@ if TYPE_CHECKING:  # brainmidi.types brings numpy, which the player does not loa
 class PlayerCore:
     """Plays bars on an output, to absolute deadlines, and never leaves a note open.
 
-    Call :meth:`handle` with every message, :meth:`advance` when :attr:`deadline_s` has come, and send what
-    :meth:`take_notices` returns to the composer. A bar that is not there on its first beat is replaced by the fallback
-    given beforehand; where the bar that should have brought the fallback is itself late, the music last played as a
-    fallback is repeated; where the composer said that there is nothing to fall back to, the bar is a rest.
+    Call :meth:`handle` with every message of the composer's, :meth:`hear` with every one of the performer's,
+    :meth:`advance` when :attr:`deadline_s` has come, and send what :meth:`take_notices` returns to the composer. A bar
+    that is not there on its first beat is replaced by the fallback given beforehand; where the bar that should have
+    brought the fallback is itself late, the music last played as a fallback is repeated; where the composer said that
+    there is nothing to fall back to, the bar is a rest. While the performer holds, the bar that sounds is repeated.
 
     Parameters
     ----------
@@ -35,8 +37,8 @@ class PlayerCore:
         Where messages go.
     silence_after_s : float, optional
         Stop by itself when nothing was heard from the composer for this long while playing; None never does.
-    controllers : mapping of str to (int, int), optional
-        MIDI channel 1..16 and controller number of each knob that is sent out; none by default.
+    settings : PlayerSettings, optional
+        What goes out as control changes, and which of the performer's keys mean what; nothing by default.
     timeline : Timeline, optional
         Says when each beat falls; the bars' own tempi by default.
     """
@@ -47,7 +49,7 @@ class PlayerCore:
         output: Output,
         *,
         silence_after_s: float | None = None,
-        controllers: Mapping[str, tuple[int, int]] | None = None,
+        settings: PlayerSettings | None = None,
         timeline: Timeline | None = None,
     ) -> None:
         self._clock = clock
@@ -56,12 +58,16 @@ class PlayerCore:
         self._heard_s = clock.now_s()
         self._timeline = timeline or OwnTimeline()
         self._sounding = Sounding(output)
-        self._controls = ControlsOut(controllers or {})
+        settings = settings or PlayerSettings()
+        self._controls = ControlsOut(settings.controls)
+        self._keys = Keys(settings.keys)
         self._queue = BarQueue()
         self._current: Segment | None = None
         self._position = 0
         self._last_index: int | None = None
+        self._held = False
         self._played: list[Message] = []
+        self._performed: list[TimedEvent] = []
         self._lateness_s: list[float] = []
         self._worst_s = 0.0
         self._first_note_s: float | None = None
@@ -87,11 +93,11 @@ class PlayerCore:
             case "begin":
                 self._timeline.begin(float(message["at_s"]))
             case "knobs":
-                self._take_knobs(message["values"])
+                self._controls.aim(message["values"], self._heard_s)
             case "heartbeat":
                 pass
-            case "panic":
-                self._silence()
+            case action if action in ACTIONS:
+                self._act(action, message.get("on"))
             case "finish":
                 self._finish(message["last"])
             case "stop":
@@ -99,16 +105,33 @@ class PlayerCore:
             case other:
                 raise MidiError(f"message {other!r} is not known to the player; use the same brainmidi on both sides")
 
-    def _take_knobs(self, values: Mapping[str, float]) -> None:
-        if self._current is None or self.done:
+    def hear(self, data: tuple[int, ...], time_s: float) -> None:
+        """Take one message of the performer's, which arrived at clock time `time_s`; all due by now has been played."""
+        if data[0] >= 0xF0 or self.done:
             return
-        now_s = self._clock.now_s()
-        for name, data in self._controls.due(values, now_s):
-            tick = self._sounding.control_tick(self._tick_now(), data[0] & 0x0F)
-            if self._next_beat(self._current) * TICKS_PER_BEAT < tick + 1:
-                return  # a note is due on this very tick and goes first; the next line tells where the knobs stand
-            self._controls.sent(name, data, now_s)
-            self._sounding.send(TimedEvent(Fraction(tick, TICKS_PER_BEAT), 1, data))
+        asked = self._keys.take(data)
+        if asked is not None:
+            self._act(*asked)
+            return
+        self._notices.append({"kind": "heard", "index": self._current_index(), "time_s": time_s, "data": list(data)})
+        if self._current is not None:
+            beat = Fraction(round(self._timeline.beat(time_s) * TICKS_PER_BEAT), TICKS_PER_BEAT)
+            rank = 0 if is_release(data) else 2 if is_strike(data) else 1
+            self._performed.append(TimedEvent(beat, rank, data))
+
+    def _act(self, action: str, on: bool | None) -> None:
+        """Do what a key asks for. `on` is False where it was let go, None where it has no second state."""
+        match action:
+            case "panic" if on is not False and self._current is not None:
+                self._silence()
+            case "hold":
+                self._held = not self._held if on is None else on
+            case "capture" if on is not False:
+                pass
+            case _:
+                return
+        detail = ("on" if self._held else "off") if action == "hold" else ""
+        self._notices.append({"kind": action, "index": self._current_index(), "detail": detail})
 
     def _finish(self, last_index: int) -> None:
         self._last_index = last_index
@@ -150,11 +173,12 @@ class PlayerCore:
         """Clock time of the next thing to do, or None where only a message can bring one."""
         if self.done:
             return None
-        due_s = self._due_s()
-        if self._silence_after_s is None or not self._playing():
-            return due_s
-        silence_s = self._heard_s + self._silence_after_s
-        return silence_s if due_s is None else min(due_s, silence_s)
+        wanted_s = [self._due_s()]
+        if self._playing():
+            wanted_s.append(self._controls_s())
+            if self._silence_after_s is not None:
+                wanted_s.append(self._heard_s + self._silence_after_s)
+        return min((each for each in wanted_s if each is not None), default=None)
 
     def advance(self) -> None:
         """Do everything that is due by now."""
@@ -166,7 +190,24 @@ class PlayerCore:
             elif self._composer_is_silent(now_s):
                 self.stop(f"nothing heard from the composer for {self._silence_after_s:g} s")
             else:
+                self._send_controls(now_s)
                 return
+
+    def _controls_s(self) -> float | None:
+        """Clock time of the next control change; None where a note is due on its tick, which goes first."""
+        if self._current is None:
+            return None
+        free = self._sounding.free_tick(self._tick_now()) + self._controls.n_channels
+        return self._controls.deadline_s if self._next_beat(self._current) * TICKS_PER_BEAT >= free else None
+
+    def _send_controls(self, now_s: float) -> None:
+        wanted_s = self._controls_s()
+        if wanted_s is None or wanted_s > now_s:
+            return
+        for rule, messages in self._controls.due(now_s):
+            tick = self._sounding.control_tick(self._tick_now(), rule.channel - 1)
+            for data in messages:
+                self._sounding.send(TimedEvent(Fraction(tick, TICKS_PER_BEAT), 1, data))
 
     def _composer_is_silent(self, now_s: float) -> bool:
         limit_s = self._silence_after_s
@@ -175,7 +216,8 @@ class PlayerCore:
     def _due_s(self) -> float | None:
         """Clock time of the next message or bar line; None while it has no time, and while bar 0 is not there."""
         if self._current is None:
-            return self._timeline.begun_s if self._queue.first is not None else None
+            begun_s = self._timeline.begun_s if self._queue.first is not None else None
+            return None if begun_s is None else begun_s - self._ahead_s
         due_s = self._timeline.clock_s(self._next_beat(self._current))
         return None if due_s is None else due_s - self._ahead_s
 
@@ -185,7 +227,7 @@ class PlayerCore:
     def _step(self, due_s: float) -> None:
         if self._current is None:
             # Bar 0 has nothing to stand in for it: if it comes after its beat, the take begins when it comes.
-            self._timeline.begin(max(due_s, self._heard_s))
+            self._timeline.begin(max(due_s, self._heard_s) + self._ahead_s)
             self._enter(self._queue.take_first())
         elif self._position < len(self._current.events):
             event = self._current.events[self._position]
@@ -198,6 +240,8 @@ class PlayerCore:
             self._enter(self._next_segment(self._current))
 
     def _next_segment(self, current: Segment) -> Segment:
+        if self._held:
+            return self._queue.again(current)
         known = len(self._queue.late)
         segment = self._queue.after(current)
         for index in self._queue.late[known:]:
@@ -221,6 +265,8 @@ class PlayerCore:
                 "index": segment.index,
                 "time_s": self._timeline.clock_s(segment.start),
                 "fallback": segment.kind != "bar",
+                "segment": segment.kind,
+                "source": segment.source,
                 "lateness_ms": self._worst_s * 1000.0,
             }
         )
@@ -242,8 +288,10 @@ class PlayerCore:
 
     def _silence(self) -> Fraction:
         """Close every open note and let every channel used go; return the beat on which it was done."""
+        self._sounding.recall()
         beat = self._beat_now()
         self._sounding.silence(beat)
+        self._controls.forget()
         return beat
 
     # -------------------------------------------------------------------------------------------------- small things
@@ -276,6 +324,7 @@ class PlayerCore:
         lateness_ms = sorted(1000.0 * lateness_s for lateness_s in self._lateness_s)
         return {
             "events": pack_events(tuple(self._sounding.sent)),
+            "performed": pack_events(tuple(self._performed)),
             "played": self._played,
             "late": self._queue.late,
             "lateness_ms": [_quantile(lateness_ms, share) for share in (0.5, 0.99, 1.0)],

@@ -29,6 +29,10 @@ class PlayerInfo:
         One line on why there is no port, with the remedy.
     realtime_detail : str
         Which priority was given, or why none.
+    input : str or None
+        Name of the port that is heard, None while there is none.
+    input_reason : str or None
+        One line on why there is no input.
     """
 
     port: str | None
@@ -36,11 +40,13 @@ class PlayerInfo:
     realtime: bool
     reason: str | None
     realtime_detail: str = ""
+    input: str | None = None
+    input_reason: str | None = None
 
     @classmethod
     def unpack(cls, message: Message) -> PlayerInfo:
         """Return what the player's first line says."""
-        return cls(message["port"], message["api"], message["realtime"], message["reason"], message["realtime_detail"])
+        return cls(**{name: value for name, value in message.items() if name != "op"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +57,24 @@ class PlayerNotice:
     ----------
     kind : str
         ``"started"`` (a bar began), ``"late"`` (a bar was not there on its first beat; comes before the ``started`` of
-        what stands in for it) or ``"stopped"`` (the player ended the take by itself).
+        what stands in for it), ``"stopped"`` (the player ended the take by itself), ``"heard"`` (the performer sent a
+        message), ``"panic"``, ``"hold"``, ``"capture"`` (a key asked for it) or ``"input"`` (an input came or went).
     index : int
         The bar.
     time_s : float or None
-        Clock time of the bar's first beat, for ``"started"``.
+        Clock time of the bar's first beat, for ``"started"``; of its arrival, for ``"heard"``.
     fallback : bool
         True where a fallback or a rest stands in for the bar.
     lateness_ms : float
         Worst lateness of a message in the bar before, for ``"started"``.
     detail : str
-        In words.
+        In words; ``"on"`` or ``"off"`` for ``"hold"``.
+    segment : str
+        What stands in for the bar: ``"fallback"``, ``"rest"`` or ``"held"``; ``"bar"`` where it is the bar itself.
+    source : int
+        Index of the bar or fallback that it was handed over as.
+    data : tuple of int
+        Message bytes, for ``"heard"``.
     """
 
     kind: str
@@ -70,11 +83,15 @@ class PlayerNotice:
     fallback: bool = False
     lateness_ms: float = 0.0
     detail: str = ""
+    segment: str = "bar"
+    source: int = -1
+    data: tuple[int, ...] = ()
 
     @classmethod
     def unpack(cls, message: Message) -> PlayerNotice:
         """Return the notice that a line of the player's spells."""
-        return cls(**{name: value for name, value in message.items() if name != "op"})
+        values = {name: value for name, value in message.items() if name != "op"}
+        return cls(**{**values, "data": tuple(values.get("data", ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +102,8 @@ class PlayReport:
     ----------
     sent_events : tuple of MidiEvent
         Exactly the messages that went to the port, in order, each with its beat.
+    performed : tuple of MidiEvent
+        What the performer sent while the take played, each on the beat on which it arrived, rounded to a tick.
     bars : tuple of Bar
         The bars as they sounded: where one was late, what stood in for it, with ``fallback`` set.
     late_bars : tuple of int
@@ -102,6 +121,7 @@ class PlayReport:
     """
 
     sent_events: tuple[MidiEvent, ...]
+    performed: tuple[MidiEvent, ...]
     bars: tuple[Bar, ...]
     late_bars: tuple[int, ...]
     lateness_p50_ms: float
@@ -157,6 +177,7 @@ class Handover:
         p50_ms, p99_ms, max_ms = message["lateness_ms"]
         return PlayReport(
             sent_events=tuple(MidiEvent(*event) for event in unpack_events(message["events"])),
+            performed=tuple(MidiEvent(*event) for event in unpack_events(message["performed"])),
             bars=tuple(self._played(entry) for entry in message["played"]),
             late_bars=tuple(message["late"]),
             lateness_p50_ms=p50_ms,
@@ -172,6 +193,8 @@ class Handover:
         index, start = entry["index"], unpack_beat(entry["start"])
         if entry["kind"] == "bar":
             return self._bars[index]
+        if entry["kind"] == "held":
+            return replace(self._bars[entry["source"]], index=index, start=start, fallback=True)
         if entry["kind"] == "fallback":
             return replace(self._fallbacks[entry["source"]], index=index, start=start, fallback=True)
         bar = self._bars[entry["source"] - 1]  # a rest is as long as the bar that had nothing to follow it

@@ -16,6 +16,7 @@ from brainmidi.errors import MidiError
 from brainmidi.midi.clock import MonotonicClock
 from brainmidi.midi.handover import Handover, PlayerInfo, PlayerNotice, PlayReport
 from brainmidi.midi.local import LocalPlayer
+from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.timetable import DEFAULT_CHANNELS
 from brainmidi.midi.wire import Message, dump, load
 from brainmidi.types import Bar
@@ -39,7 +40,7 @@ class Player(Protocol):
 
     @property
     def sends_knobs(self) -> bool:
-        """Whether any knob goes out as a control change; else nobody need hand knobs over."""
+        """Whether any knob or feature goes out as a control change; else nobody need hand them over."""
         ...
 
     def begin(self, delay_s: float) -> float:
@@ -51,7 +52,7 @@ class Player(Protocol):
         ...
 
     def knobs(self, values: Mapping[str, float]) -> None:
-        """Hand over knob positions 0..1, which wait for no bar."""
+        """Hand over knob positions 0..1 and features by name, which wait for no bar."""
         ...
 
     def heartbeat(self) -> None:
@@ -60,6 +61,14 @@ class Player(Protocol):
 
     def panic(self) -> None:
         """Silence everything that sounds; the take goes on."""
+        ...
+
+    def hold(self, on: bool | None = None) -> None:
+        """Repeat the bar that sounds until it is let go; None turns the one into the other."""
+        ...
+
+    def capture(self) -> None:
+        """Ask for a ``capture`` notice, which says in which bar it was asked for."""
         ...
 
     def poll(self) -> list[PlayerNotice]:
@@ -107,31 +116,24 @@ class PlayerProcess:
 
     @classmethod
     def start(
-        cls,
-        port: str | None = None,
-        *,
-        channels: Mapping[str, int] = DEFAULT_CHANNELS,
-        controllers: Mapping[str, tuple[int, int]] | None = None,
+        cls, settings: PlayerSettings | None = None, *, channels: Mapping[str, int] = DEFAULT_CHANNELS
     ) -> PlayerProcess:
         """Start the player process and wait until its port is open.
 
         Parameters
         ----------
-        port : str, optional
-            Part of an existing port's name; None opens the virtual port ``brainmidi:out``.
+        settings : PlayerSettings, optional
+            Ports, controls and keys; by default the virtual ports ``brainmidi:out`` and ``brainmidi:in`` alone.
         channels : mapping of str to int, optional
             MIDI channel 1..16 of each part.
-        controllers : mapping of str to (int, int), optional
-            MIDI channel and controller number of each knob that is sent out; none by default.
 
         Raises
         ------
         MidiError
             If the port does not exist or the process does not come up.
         """
-        command = [sys.executable, "-P", "-m", "brainmidi.midi.player"]
-        command += [] if port is None else [f"--port={port}"]
-        command += [f"--cc={knob}={channel}:{number}" for knob, (channel, number) in (controllers or {}).items()]
+        settings = settings or PlayerSettings()
+        command = [sys.executable, "-P", "-m", "brainmidi.midi.player", f"--settings={settings.dump()}"]
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -144,7 +146,7 @@ class PlayerProcess:
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
             | getattr(subprocess, "HIGH_PRIORITY_CLASS", 0),
         )
-        player = cls(process, channels, sends_knobs=bool(controllers))
+        player = cls(process, channels, sends_knobs=bool(settings.controls))
         try:
             player._await_ready()
         except BaseException:
@@ -161,7 +163,7 @@ class PlayerProcess:
 
     @property
     def sends_knobs(self) -> bool:
-        """Whether any knob goes out as a control change; else nobody need hand knobs over."""
+        """Whether any knob or feature goes out as a control change; else nobody need hand them over."""
         return self._sends_knobs
 
     @property
@@ -189,7 +191,7 @@ class PlayerProcess:
         self._tell(self._handover.pack(bar, fallback))
 
     def knobs(self, values: Mapping[str, float]) -> None:
-        """Hand over knob positions 0..1, which wait for no bar; callable from any thread."""
+        """Hand over knob positions 0..1 and features by name, which wait for no bar; callable from any thread."""
         self._tell({"op": "knobs", "values": dict(values)})
 
     def heartbeat(self) -> None:
@@ -199,6 +201,14 @@ class PlayerProcess:
     def panic(self) -> None:
         """Silence everything that sounds; the take goes on."""
         self._tell({"op": "panic"})
+
+    def hold(self, on: bool | None = None) -> None:
+        """Repeat the bar that sounds until it is let go; None turns the one into the other."""
+        self._tell({"op": "hold", "on": on})
+
+    def capture(self) -> None:
+        """Ask for a ``capture`` notice, which says in which bar it was asked for."""
+        self._tell({"op": "capture"})
 
     def poll(self, timeout_s: float = 0.0) -> list[PlayerNotice]:
         """Return what has happened since the last call.

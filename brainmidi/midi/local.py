@@ -9,6 +9,7 @@ from brainmidi.midi.clock import VirtualClock
 from brainmidi.midi.core import PlayerCore
 from brainmidi.midi.handover import Handover, PlayerInfo, PlayerNotice, PlayReport
 from brainmidi.midi.ports import Output
+from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.timetable import DEFAULT_CHANNELS
 from brainmidi.midi.wire import Message
 from brainmidi.types import Bar, Clock
@@ -25,8 +26,8 @@ class LocalPlayer:
         Where messages go.
     channels : mapping of str to int, optional
         MIDI channel 1..16 of each part.
-    controllers : mapping of str to (int, int), optional
-        MIDI channel and controller number of each knob that is sent out.
+    settings : PlayerSettings, optional
+        What goes out as control changes, and which of the performer's keys mean what; its ports are not opened.
     """
 
     def __init__(
@@ -35,14 +36,14 @@ class LocalPlayer:
         output: Output,
         *,
         channels: Mapping[str, int] = DEFAULT_CHANNELS,
-        controllers: Mapping[str, tuple[int, int]] | None = None,
+        settings: PlayerSettings | None = None,
     ) -> None:
         self._clock = clock
         self._output = output
         # The core sees each deadline come on time, on a clock that follows the driver's from deadline to deadline.
         self._core_clock = VirtualClock(clock.now_s())
-        self._sends_knobs = bool(controllers)
-        self._core = PlayerCore(self._core_clock, output, controllers=controllers)
+        self._sends_knobs = settings is not None and bool(settings.controls)
+        self._core = PlayerCore(self._core_clock, output, settings=settings)
         self._handover = Handover(channels)
         self._info = PlayerInfo(output.port, output.api, False, output.reason, "in process, on the virtual clock")
 
@@ -85,6 +86,21 @@ class LocalPlayer:
     def panic(self) -> None:
         """Silence everything that sounds; the take goes on."""
         self._tell({"op": "panic"})
+
+    def hold(self, on: bool | None = None) -> None:
+        """Repeat the bar that sounds until it is let go; None turns the one into the other."""
+        self._tell({"op": "hold", "on": on})
+
+    def capture(self) -> None:
+        """Ask for a ``capture`` notice, which says in which bar it was asked for."""
+        self._tell({"op": "capture"})
+
+    def hear(self, data: tuple[int, ...]) -> None:
+        """Take one message of the performer's, now."""
+        now_s = self._clock.now_s()
+        self._catch_up(now_s)
+        self._core.hear(data, now_s)
+        self._core.advance()
 
     def poll(self) -> list[PlayerNotice]:
         """Return what has happened since the last call."""

@@ -16,12 +16,14 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from brainmidi.errors import BrainmidiError, MidiError
 from brainmidi.midi.clock import MonotonicClock
 from brainmidi.midi.core import PlayerCore
+from brainmidi.midi.incoming import MidiInput, OnChange, OnMessage
 from brainmidi.midi.ports import Output, open_output
+from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.wire import Message, dump, load
 
 #: A composer that has been silent for this long while music plays is taken for dead, though its pipe is open (stopped
@@ -39,6 +41,17 @@ class _Gone:
     """The end: the composer's side of the pipe is closed (`reason` None), or a signal told us to go."""
 
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A message of the performer's, and the clock time at which it arrived."""
+
+    data: tuple[int, ...]
+    time_s: float
+
+
+_News = Message | _Gone | _Heard
 
 
 def request_realtime() -> tuple[bool, str]:
@@ -62,15 +75,14 @@ def request_realtime() -> tuple[bool, str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the player until the composer closes the pipe; return 0, or 1 where the port failed."""
     parser = argparse.ArgumentParser(prog="python -m brainmidi.midi.player", description=__doc__)
-    parser.add_argument("--port", default=None, help="part of an existing port's name; without it a virtual port")
-    parser.add_argument("--cc", action="append", default=[], metavar="KNOB=CHANNEL:CC", help="send a knob out")
+    parser.add_argument("--settings", default="{}", metavar="JSON", help="a PlayerSettings; {} opens virtual ports")
     parser.add_argument("--silence-after", type=float, default=SILENCE_AFTER_S, metavar="SECONDS", help="heartbeat")
     options = parser.parse_args(arguments)
 
     # What a C library prints must not land between our lines: descriptor 1 becomes stderr, the wire a private copy.
     wire_out = os.dup(1)
     os.dup2(2, 1)
-    inbox: queue.SimpleQueue[Message | _Gone] = queue.SimpleQueue()
+    inbox: queue.SimpleQueue[_News] = queue.SimpleQueue()
     outbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
     _listen_to_signals(inbox)
     realtime, detail = request_realtime()
@@ -79,8 +91,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     writer = threading.Thread(target=_write, args=(wire_out, outbox, inbox), name="writer", daemon=True)
     writer.start()
     try:
-        output = open_output(options.port)
-        controllers = dict(_controller(text) for text in options.cc)
+        settings = PlayerSettings.load(options.settings)
+        output, incoming = _open_ports(
+            settings,
+            lambda data, time_s: inbox.put(_Heard(data, time_s)),
+            lambda line: outbox.put({"op": "notice", "kind": "input", "index": -1, "detail": line}),
+        )
     except BrainmidiError as error:
         outbox.put({"op": "error", "message": str(error)})
         outbox.put(None)
@@ -92,6 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "port": output.port,
             "api": output.api,
             "reason": output.reason,
+            "input": incoming.port,
+            "input_reason": incoming.reason,
             "realtime": realtime,
             "realtime_detail": detail,
         }
@@ -100,11 +118,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.freeze()  # a collection takes milliseconds, and nothing here makes cycles worth one
     gc.disable()
     clock = MonotonicClock()
-    core = PlayerCore(clock, output, silence_after_s=options.silence_after, controllers=controllers)
+    core = PlayerCore(clock, output, silence_after_s=options.silence_after, settings=settings)
     try:
         _play(core, clock, inbox, outbox)
     finally:
         _release(core, output)
+        incoming.close()
         outbox.put(None)
         writer.join(2.0)
     return 0 if core.reason is None else 1
@@ -113,18 +132,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _play(
     core: PlayerCore,
     clock: MonotonicClock,
-    inbox: queue.SimpleQueue[Message | _Gone],
+    inbox: queue.SimpleQueue[_News],
     outbox: queue.SimpleQueue[Message | None],
 ) -> None:
     """Play until the composer is gone; the report leaves when the take is over, however it ended."""
     reported = gone = False
-    message: Message | _Gone | None = None
+    message: _News | None = None
     while not gone:
         try:
             core.advance()
             if isinstance(message, _Gone):
                 gone = True
                 core.stop(message.reason)
+            elif isinstance(message, _Heard):
+                core.hear(message.data, message.time_s)
+                core.advance()
             elif message is not None:
                 core.handle(message)
                 core.advance()
@@ -138,9 +160,7 @@ def _play(
         message = None if gone else _next_message(core, clock, inbox)
 
 
-def _next_message(
-    core: PlayerCore, clock: MonotonicClock, inbox: queue.SimpleQueue[Message | _Gone]
-) -> Message | _Gone | None:
+def _next_message(core: PlayerCore, clock: MonotonicClock, inbox: queue.SimpleQueue[_News]) -> _News | None:
     """Return the next message, or None once the core's deadline has come."""
     deadline_s = core.deadline_s
     try:
@@ -159,7 +179,7 @@ def _release(core: PlayerCore, output: Output) -> None:
         output.close()
 
 
-def _read(inbox: queue.SimpleQueue[Message | _Gone]) -> None:
+def _read(inbox: queue.SimpleQueue[_News]) -> None:
     """Hand on the composer's lines until its end closes. `os.read`, since a daemon in `sys.stdin` blocks our exit."""
     pending = b""
     try:
@@ -173,7 +193,7 @@ def _read(inbox: queue.SimpleQueue[Message | _Gone]) -> None:
         inbox.put(_Gone())
 
 
-def _write(wire_out: int, outbox: queue.SimpleQueue[Message | None], inbox: queue.SimpleQueue[Message | _Gone]) -> None:
+def _write(wire_out: int, outbox: queue.SimpleQueue[Message | None], inbox: queue.SimpleQueue[_News]) -> None:
     """Send lines to the composer, in a thread of its own, since a composer that does not read must not delay a note."""
     try:
         while (message := outbox.get()) is not None:
@@ -184,7 +204,7 @@ def _write(wire_out: int, outbox: queue.SimpleQueue[Message | None], inbox: queu
         inbox.put(_Gone())
 
 
-def _listen_to_signals(inbox: queue.SimpleQueue[Message | _Gone]) -> None:
+def _listen_to_signals(inbox: queue.SimpleQueue[_News]) -> None:
     """Take SIGTERM and SIGHUP as the end, and leave SIGINT to the composer, which stops the take in good order."""
 
     def leave(number: int, frame: Any) -> None:
@@ -197,15 +217,27 @@ def _listen_to_signals(inbox: queue.SimpleQueue[Message | _Gone]) -> None:
         signal.signal(signal.SIGHUP, leave)
 
 
-def _controller(text: str) -> tuple[str, tuple[int, int]]:
-    """Return (knob, (channel, controller)) from ``knob=channel:controller``."""
-    knob, _, numbers = text.partition("=")
-    channel, _, controller = numbers.partition(":")
-    if not (knob and channel.isdecimal() and controller.isdecimal()):
-        raise MidiError(f"controller {text!r} is not KNOB=CHANNEL:CC; write for example tempo=1:21")
-    if not (1 <= int(channel) <= 16 and int(controller) <= 119):
-        raise MidiError(f"controller {text!r} is outside channel 1..16, CC 0..119; choose another")
-    return knob, (int(channel), int(controller))
+class _Incoming(Protocol):
+    """Where messages come from."""
+
+    port: str | None
+    reason: str | None
+
+    def close(self) -> None: ...
+
+
+def _open_ports(settings: PlayerSettings, on_message: OnMessage, on_change: OnChange) -> tuple[Output, _Incoming]:
+    """Return the output and the input that `settings` name; both are one where they are the network."""
+    if settings.network:
+        from brainmidi.midi.network import NetworkPort
+
+        network = NetworkPort(settings.network)
+        network.listen(on_message)
+        return network, network
+    output = open_output(settings.port)
+    incoming = MidiInput(settings.input, on_message, on_change)
+    incoming.start()
+    return output, incoming
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -196,10 +196,20 @@ def list_ports(*, rtmidi: ModuleType | None = None) -> list[str]:
     """Return the names of the ports that messages can be sent to, as the system spells them; empty where none is."""
     opened, _ = _outputs(rtmidi)
     try:
-        return [port for _, midi_out in opened for port in _names(midi_out)]
+        return [port for _, midi_out in opened for port in names(midi_out)]
     finally:
         for _, midi_out in opened:
             midi_out.delete()
+
+
+def list_inputs(*, rtmidi: ModuleType | None = None) -> list[str]:
+    """Return the names of the ports that messages can come from, as the system spells them; empty where none is."""
+    opened, _ = inputs(rtmidi)
+    try:
+        return [port for _, midi_in in opened for port in names(midi_in)]
+    finally:
+        for _, midi_in in opened:
+            midi_in.delete()
 
 
 def _jack(name: str | None, clock: Clock | None) -> Output:
@@ -226,10 +236,10 @@ def _virtual(opened: list[tuple[str, Any]], reasons: list[str], clock: Clock) ->
 def _existing(name: str, opened: list[tuple[str, Any]], reasons: list[str], clock: Clock) -> Output:
     known: list[str] = []
     for api, midi_out in opened:
-        ports = _names(midi_out)
+        ports = names(midi_out)
         known += ports
-        exact = [place for place, port in enumerate(ports) if port == name]
-        for place in exact or [place for place, port in enumerate(ports) if name.lower() in port.lower()]:
+        place = place_of(name, ports)
+        if place is not None:
             try:
                 midi_out.open_port(place, PORT_NAME)
             except (OSError, RuntimeError) as error:
@@ -242,6 +252,16 @@ def _existing(name: str, opened: list[tuple[str, Any]], reasons: list[str], cloc
 
 def _outputs(rtmidi: ModuleType | None) -> tuple[list[tuple[str, Any]], list[str]]:
     """Return (name, MidiOut) of every MIDI system that answers, best first, and why the others did not."""
+    return _ends("MidiOut", {}, rtmidi)
+
+
+def inputs(rtmidi: ModuleType | None = None) -> tuple[list[tuple[str, Any]], list[str]]:
+    """Return (name, MidiIn) of every MIDI system that answers, best first, and why the others did not."""
+    # A JACK client has one name of its own, and rtmidi makes a client for each end: a fixed name for this one too.
+    return _ends("MidiIn", {"JACK": f"{CLIENT_NAME}-in"}, rtmidi)
+
+
+def _ends(kind: str, clients: Mapping[str, str], rtmidi: ModuleType | None) -> tuple[list[tuple[str, Any]], list[str]]:
     if rtmidi is None:
         try:
             import rtmidi as found  # type: ignore[import-untyped]
@@ -257,21 +277,29 @@ def _outputs(rtmidi: ModuleType | None) -> tuple[list[tuple[str, Any]], list[str
             continue
         try:
             with _quiet():
-                midi_out = rtmidi.MidiOut(number, CLIENT_NAME)
+                end = getattr(rtmidi, kind)(number, clients.get(api, CLIENT_NAME))
         except (OSError, RuntimeError) as error:  # without a sequencer or server the constructor itself raises
             # "MidiOutJack::initialize: JACK server not running?" says where in C++; the last part says what.
             reasons.append(f"{api}: {' '.join(str(error).rsplit(': ', 1)[-1].split()).rstrip('.?')}")
         else:
-            opened.append((api, midi_out))
+            opened.append((api, end))
     return opened, reasons
 
 
-def _names(midi_out: Any) -> list[str]:
+def names(end: Any) -> list[str]:
+    """Return the names of the ports that a MidiIn or MidiOut can be connected to."""
     try:
         with _quiet():
-            return [str(port) for port in midi_out.get_ports()]
+            return [str(port) for port in end.get_ports()]
     except (OSError, RuntimeError):  # a server that went between opening and asking has no ports
         return []
+
+
+def place_of(name: str, ports: Sequence[str]) -> int | None:
+    """Return the place in `ports` of the one named `name`, else of the first that has it in its name in any case."""
+    exact = [place for place, port in enumerate(ports) if port == name]
+    found = exact or [place for place, port in enumerate(ports) if name.lower() in port.lower()]
+    return found[0] if found else None
 
 
 def _import_reason(error: str) -> str:

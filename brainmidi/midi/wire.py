@@ -43,7 +43,8 @@ class Segment:
     events : tuple of TimedEvent
         In sending order; every note opened is closed by the bar's last beat.
     kind : str
-        ``"bar"``, ``"fallback"`` (stands in for a late bar) or ``"rest"`` (nothing was there to stand in).
+        ``"bar"``, ``"fallback"`` (stands in for a late bar), ``"rest"`` (nothing was there to stand in) or ``"held"``
+        (a bar that is repeated because the performer holds it).
     source : int
         Index of the bar or fallback that the events were handed over as.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -104,38 +103,3 @@ class AnchorsTable(Table):
     bass: Annotated[tuple[str | _PAIR, ...], Field(strict=False, description=_ANCHORS)] = ()
     drums: Annotated[tuple[str | _PAIR, ...], Field(strict=False, description=_ANCHORS)] = ()
     key: str = Field("", description='the key of the files\' bars, such as "A minor", or "" for [session] key')
-
-
-_CC = "0..119, a controller's number"
-
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", message='Field name "register"')  # as for [map]
-
-    class CcTable(Table):
-        """``[midi.cc]``: the controller that a knob is sent out as, besides what it does to the music."""
-
-        latent_mix: int | None = Field(None, ge=0, le=119, description=_CC)
-        temperature: int | None = Field(None, ge=0, le=119, description=_CC)
-        density: int | None = Field(None, ge=0, le=119, description=_CC)
-        velocity: int | None = Field(None, ge=0, le=119, description=_CC)
-        tempo: int | None = Field(None, ge=0, le=119, description=_CC)
-        register: int | None = Field(None, ge=0, le=119, description=_CC)
-
-        @model_validator(mode="after")
-        def _apart(self) -> CcTable:
-            numbers = list(self.model_dump(exclude_none=True).values())
-            if len(set(numbers)) < len(numbers):
-                raise ValueError("two knobs share a controller; give each its own number")
-            return self
-
-
-class MidiTable(Table):
-    """``[midi]``: where the notes go, and which knobs go with them."""
-
-    port: str = Field("", description='part of the name of an existing port, or "" for the virtual port brainmidi:out')
-    cc_channel: int = Field(16, ge=1, le=16, description="1..16")
-    cc: CcTable = CcTable()
-
-    def controllers(self) -> dict[str, tuple[int, int]]:
-        """Return MIDI channel and controller number of every knob that is sent out."""
-        return {knob: (self.cc_channel, number) for knob, number in self.cc.model_dump(exclude_none=True).items()}

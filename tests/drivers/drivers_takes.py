@@ -86,7 +86,7 @@ def offline(path: Path, source=None, *, session=None, **keeping):
 
 
 def virtual(
-    path: Path, source=None, *, session=None, melody=None, make=make_session, output=None, controllers=None, **keeping
+    path: Path, source=None, *, session=None, melody=None, make=make_session, output=None, settings=None, **keeping
 ):
     """Play live on the virtual clock; `melody` is a function of that clock, `make` takes what it returns."""
     clock = VirtualClock()
@@ -95,6 +95,6 @@ def virtual(
         session = make(None if melody is None else melody(clock))
     with (
         make_keeper(path, **keeping) as keeper,
-        LocalPlayer(clock, output, channels=CHANNELS, controllers=controllers) as player,
+        LocalPlayer(clock, output, channels=CHANNELS, settings=settings) as player,
     ):
         return Performance(make_signal(source), lambda: session, player, clock, keeper, virtual=True).run()

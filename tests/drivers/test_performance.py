@@ -14,9 +14,11 @@ from brainmidi.drivers.performance import Performance
 from brainmidi.drivers.take import TakeFiles
 from brainmidi.errors import MusicError, SourceError
 from brainmidi.midi.clock import VirtualClock
+from brainmidi.midi.controls_out import ControlRule
 from brainmidi.midi.files import read_events
 from brainmidi.midi.local import LocalPlayer
 from brainmidi.midi.ports import RecordingOutput
+from brainmidi.midi.settings import PlayerSettings
 from brainmidi.music.voices import Voices
 from brainmidi.types import PARTS
 
@@ -181,8 +183,10 @@ def test_noting_a_bar_writes_nothing_and_a_long_take_is_saved_every_few_bars(tmp
 
 def test_knobs_go_out_as_controllers_between_the_notes_and_are_saved_as_sent(tmp_path):
     plain, output = RecordingOutput(), RecordingOutput()
+    rules = (ControlRule("latent_mix", 16, number=21), ControlRule("density", 1, number=22))
+    settings = PlayerSettings(controls=rules)
     virtual(tmp_path / "plain.mid", output=plain)
-    virtual(tmp_path / "a.mid", output=output, controllers={"latent_mix": (16, 21), "density": (1, 22)})
+    virtual(tmp_path / "a.mid", output=output, settings=settings)
     events = read_events(tmp_path / "a.mid")
     assert [event.data for event in events] == output.sent
     for status, number in ((0xBF, 21), (0xB0, 22)):

@@ -6,9 +6,11 @@ from itertools import chain
 from midi_takes import make_bar, make_take, stand_in
 
 from brainmidi.midi.clock import VirtualClock
+from brainmidi.midi.controls_out import ControlRule
 from brainmidi.midi.files import read_events, write_midi
 from brainmidi.midi.link import LocalPlayer
 from brainmidi.midi.ports import RecordingOutput
+from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.timetable import bar_events
 from brainmidi.types import Note
 
@@ -54,7 +56,7 @@ def test_a_driver_that_is_late_on_the_virtual_clock_gets_its_fallback():
 
 def test_a_take_that_is_stopped_is_saved_exactly_as_it_was_sent(tmp_path):
     clock, output = VirtualClock(), RecordingOutput()
-    player = LocalPlayer(clock, output, controllers={"tempo": (1, 21)})
+    player = LocalPlayer(clock, output, settings=PlayerSettings(controls=(ControlRule("tempo", 1, number=21),)))
     player.begin(0.0)
     for bar in make_take(4):
         player.send(bar, stand_in(bar))

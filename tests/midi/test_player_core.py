@@ -9,13 +9,23 @@ from midi_takes import make_bar, make_take, stand_in, whole_note
 
 from brainmidi.errors import MidiError
 from brainmidi.midi.clock import VirtualClock
+from brainmidi.midi.controls_out import ControlRule
 from brainmidi.midi.core import PlayerCore
 from brainmidi.midi.handover import Handover
 from brainmidi.midi.ports import RecordingOutput
+from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.timetable import DEFAULT_CHANNELS
 from brainmidi.types import Note
 
 F = Fraction
+
+
+def sends(**controllers):
+    """Return settings that send knobs out as (channel, controller)."""
+    rules = (ControlRule(knob, channel, number=number) for knob, (channel, number) in controllers.items())
+    return PlayerSettings(controls=tuple(rules))
+
+
 PANIC = [(0xB0, 64, 0), (0xB0, 123, 0), (0xB0, 120, 0)]
 
 
@@ -255,8 +265,8 @@ def test_a_composer_that_falls_silent_while_music_plays_is_taken_for_dead():
     assert stage.notices()[-1] == ("stopped", 2)
 
 
-def test_knobs_go_out_at_once_and_only_when_they_change():
-    stage = Stage(controllers={"tempo": (3, 21)})
+def test_knobs_go_out_from_the_first_beat_on_at_once_and_only_when_they_change():
+    stage = Stage(settings=sends(tempo=(3, 21)))
     stage.tell("knobs", values={"tempo": 0.9})
     stage.send(whole_note(0))
     stage.tell("begin", at_s=0.0)
@@ -264,7 +274,7 @@ def test_knobs_go_out_at_once_and_only_when_they_change():
     for value in (0.5, 0.501, 1.0):
         stage.tell("knobs", values={"tempo": value, "density": 0.1})
         stage.play_until(stage.clock.now_s() + 0.05)
-    assert stage.output.sent[1:] == [(0xB2, 21, 64), (0xB2, 21, 127)]
+    assert stage.output.sent == [(0x90, 60, 80), (0xB2, 21, 114), (0xB2, 21, 64), (0xB2, 21, 127)]
     events = stage.report().sent_events
     assert [event.data for event in events] == stage.output.sent
     assert list(events) == sorted(events)
@@ -272,7 +282,7 @@ def test_knobs_go_out_at_once_and_only_when_they_change():
 
 def test_knobs_never_make_more_than_a_hundred_messages_a_second():
     names = ("latent_mix", "temperature", "density", "velocity", "tempo", "register")
-    stage = Stage(controllers={name: (16, 21 + place) for place, name in enumerate(names)})
+    stage = Stage(settings=sends(**{name: (16, 21 + place) for place, name in enumerate(names)}))
     stage.send(whole_note(0))
     stage.tell("begin", at_s=0.0)
     for number in range(1000):
@@ -284,7 +294,7 @@ def test_knobs_never_make_more_than_a_hundred_messages_a_second():
 
 
 def test_a_knob_waits_where_a_note_is_due_on_its_tick():
-    stage = Stage(controllers={"tempo": (1, 21), "density": (2, 22)})
+    stage = Stage(settings=sends(tempo=(1, 21), density=(2, 22)))
     notes = tuple(Note(F(beat, 960), F(1, 960), 60 + beat % 2, 80) for beat in range(480, 490))
     stage.send(make_bar(0, notes))
     stage.tell("begin", at_s=0.0)
@@ -349,7 +359,7 @@ ACTIONS = st.lists(st.tuples(st.floats(0.0, 3.0), OPS), max_size=12)
 @settings(max_examples=60, deadline=None)
 @given(ACTIONS, st.integers(0, 1000), st.floats(0.0, 1.0), st.sampled_from(["finish", "stop", "silence"]))
 def test_whatever_happens_nothing_is_open_at_the_end_and_the_report_is_what_was_sent(actions, seed, delay_s, end):
-    stage = Stage(silence_after_s=4.0, controllers={"tempo": (1, 21)})
+    stage = Stage(silence_after_s=4.0, settings=sends(tempo=(1, 21)))
     bars = iter(make_take(len(actions), seed=seed, notes_per_part=4))
     stage.tell("begin", at_s=delay_s)
     for wait_s, action in actions:

@@ -14,6 +14,7 @@ from midi_takes import make_take, stand_in, whole_note
 from brainmidi.errors import MidiError
 from brainmidi.midi.handover import Handover
 from brainmidi.midi.link import PlayerProcess
+from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.timetable import DEFAULT_CHANNELS, bar_events
 from brainmidi.midi.wire import dump, load
 
@@ -84,7 +85,7 @@ def test_a_bar_that_never_comes_is_replaced_and_stop_cuts_the_take(player):
 
 def test_a_port_that_does_not_exist_is_an_error_in_the_composer():
     with pytest.raises(MidiError, match=r"port 'no such port' does not exist, known ports are"):
-        PlayerProcess.start("no such port")
+        PlayerProcess.start(PlayerSettings(port="no such port"))
 
 
 def test_a_player_that_is_killed_is_an_error_at_the_next_poll(player):
@@ -204,8 +205,8 @@ def test_a_composer_that_never_reads_does_not_delay_the_music():
         assert read_until(process, "report")["late"] == []
 
 
-@pytest.mark.parametrize("text", ["tempo", "tempo=1", "tempo=17:1", "tempo=1:120", "=1:2"])
-def test_a_controller_that_cannot_be_is_refused(text):
-    with bare_player(f"--cc={text}") as process:
-        assert "controller" in read_until(process, "error")["message"]
+@pytest.mark.parametrize("text", ["tempo", "[]", '{"colour": 3}', '{"controls": [{}]}', '{"keys": 3}'])
+def test_settings_that_are_not_the_players_are_refused(text):
+    with bare_player(f"--settings={text}") as process:
+        assert "are not the player's" in read_until(process, "error")["message"]
     assert process.returncode == 1

@@ -11,6 +11,7 @@ from midi_jack import Composer, Program, open_notes
 from brainmidi.midi.files import read_events
 from brainmidi.midi.link import PlayerProcess
 from brainmidi.midi.ports import list_ports, open_output
+from brainmidi.midi.settings import PlayerSettings
 
 pytestmark = pytest.mark.port
 
@@ -82,7 +83,7 @@ def test_an_existing_port_is_played_by_part_of_its_name(jack_server, spy, monkey
     for name, value in jack_server.environment.items():
         monkeypatch.setenv(name, value)
     assert "spy:input" in list_ports()
-    with PlayerProcess.start("SPY:in") as player:
+    with PlayerProcess.start(PlayerSettings(port="SPY:in")) as player:
         assert (player.info.port, player.info.api) == ("spy:input", "JACK")
     output = open_output()
     assert (output.port, output.api) == ("brainmidi:out", "JACK")

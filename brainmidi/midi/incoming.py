@@ -1,0 +1,149 @@
+"""What comes in: a virtual port, or existing ones that may appear, go and come back while the music plays."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from brainmidi.errors import MidiError
+from brainmidi.midi.clock import MonotonicClock
+from brainmidi.midi.ports import CLIENT_NAME, inputs, names, place_of
+
+if TYPE_CHECKING:  # brainmidi.types brings numpy, which the player does not load
+    from brainmidi.types import Clock
+
+#: By this name other programs find the port to play to.
+INPUT_NAME = "in"
+VIRTUAL_INPUT = f"{CLIENT_NAME}:{INPUT_NAME}"
+
+#: How often a named input is looked for, and how often one that is open is looked after.
+LOOK_S = 2.0
+
+#: Told of each message with its bytes and the clock time at which it arrived, in a thread of the MIDI system's.
+OnMessage = Callable[[tuple[int, ...], float], None]
+#: Told that an input came or went, in one line.
+OnChange = Callable[[str], None]
+
+
+class MidiInput:
+    """An input that hot-plugs.
+
+    Without a name it is the virtual port ``brainmidi:in``, opened once. With one it is the existing port that has it in
+    its name: opened when it is there, noticed when it goes, and opened again when it is back. :meth:`look` does one
+    round of that; :meth:`start` lets a thread do it, so that no listing of ports delays a note.
+
+    Parameters
+    ----------
+    name : str or None
+        Part of an existing port's name, in any case; None for the virtual port.
+    on_message : callable
+        Told of each message and when it arrived.
+    on_change : callable
+        Told what came or went.
+    clock : Clock, optional
+        That messages are stamped by; the machine's by default.
+    rtmidi : module, optional
+        Stands in for python-rtmidi in tests of systems that we do not have.
+    """
+
+    def __init__(
+        self,
+        name: str | None,
+        on_message: OnMessage,
+        on_change: OnChange,
+        *,
+        clock: Clock | None = None,
+        rtmidi: ModuleType | None = None,
+    ) -> None:
+        self._name = name
+        self._on_message = on_message
+        self._on_change = on_change
+        self._clock = clock or MonotonicClock()
+        self._rtmidi = rtmidi
+        self._midi_in: Any = None
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.port: str | None = None
+        self.reason: str | None = None
+
+    def look(self) -> None:
+        """Open what is wanted and there, let go what has gone."""
+        if self._midi_in is not None:
+            if self._name is not None and self.port not in names(self._midi_in):
+                self._on_change(f"input {self.port} has gone; it is opened again when it comes back")
+                self._let_go()
+            return
+        opened, reasons = inputs(self._rtmidi)
+        try:
+            for api, midi_in in opened:
+                if self._open(api, midi_in, reasons):
+                    break
+        finally:
+            for _, midi_in in opened:
+                if midi_in is not self._midi_in:
+                    midi_in.delete()
+        if self._midi_in is None:
+            wanted = f"port {self._name!r} is not there yet" if self._name else "no virtual input"
+            self.reason = f"{wanted} ({'; '.join(reasons)})" if reasons else wanted
+        elif self._name is not None:
+            self._on_change(f"input {self.port} is open")
+
+    def _open(self, api: str, midi_in: Any, reasons: list[str]) -> bool:
+        place = None if self._name is None else place_of(self._name, names(midi_in))
+        if self._name is not None and place is None:
+            return False
+        # A clock is wanted, 24 of them a beat; sysex and active sensing are not.
+        midi_in.ignore_types(sysex=True, timing=False, active_sense=True)
+        midi_in.set_callback(self._take)
+        try:
+            if place is None:
+                midi_in.open_virtual_port(VIRTUAL_INPUT if api == "CoreMIDI" else INPUT_NAME)
+                self.port = VIRTUAL_INPUT
+            else:
+                self.port = names(midi_in)[place]
+                midi_in.open_port(place, INPUT_NAME)
+        except NotImplementedError:
+            reasons.append(f"{api}: no virtual ports on this system")
+        except (OSError, RuntimeError, IndexError) as error:  # it may go between listing and opening
+            reasons.append(f"{api}: {error}")
+        else:
+            self._midi_in, self.reason = midi_in, None
+            return True
+        self.port = None
+        return False
+
+    def start(self) -> None:
+        """Look once, and go on looking in a thread where a port was named."""
+        self.look()
+        if self._name is not None:
+            self._thread = threading.Thread(target=self._watch, name="input", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Let the port go; may be called twice."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join(LOOK_S)
+        self._let_go()
+
+    def _watch(self) -> None:
+        while not self._closing.wait(LOOK_S):
+            try:
+                self.look()
+            except (MidiError, OSError, RuntimeError) as error:  # a server that went: looked for again, music goes on
+                self.reason = str(error)
+
+    def _take(self, message: tuple[Sequence[int], float], data: object = None) -> None:
+        self._on_message(tuple(message[0]), self._clock.now_s())
+
+    def _let_go(self) -> None:
+        midi_in, self._midi_in, self.port = self._midi_in, None, None
+        if midi_in is None:
+            return
+        with suppress(OSError, RuntimeError):  # its system may have gone with it
+            midi_in.cancel_callback()
+            midi_in.close_port()
+        midi_in.delete()

@@ -1,0 +1,143 @@
+"""MIDI over the local network for machines without a MIDI system: the multicast that ipMIDI and qmidinet speak.
+
+Raw MIDI bytes in UDP packets to 225.0.0.37, one UDP port from 21928 on for each of 20 cables. Nothing answers, nothing
+is sent twice: a wire that may lose a packet, good on a cable and poor on a wireless network.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+
+from brainmidi.errors import MidiError
+from brainmidi.midi.clock import MonotonicClock
+from brainmidi.midi.incoming import OnMessage
+
+GROUP, FIRST_PORT, N_PORTS = "225.0.0.37", 21928, 20
+
+#: Bytes after the status byte, by its upper half; of system messages by the whole byte.
+_LENGTHS = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}
+_SYSTEM_LENGTHS = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0}
+_REALTIME = 0xF8
+
+
+def split_messages(stream: bytes) -> Iterator[tuple[int, ...]]:
+    """Yield the messages in a packet: running status is undone, real-time bytes may lie between others, no sysex.
+
+    Parameters
+    ----------
+    stream : bytes
+        As they came.
+    """
+    status: int | None = None
+    wanted: int | None = 0
+    data: list[int] = []
+    for byte in stream:
+        if byte >= _REALTIME:
+            yield (byte,)
+        elif byte >= 0x80:
+            length = _SYSTEM_LENGTHS.get(byte) if byte >= 0xF0 else _LENGTHS[byte & 0xF0]
+            status, wanted, data = (byte, length, []) if length is not None else (None, 0, [])
+            if length == 0:
+                yield (byte,)
+                status = None
+        elif status is not None:
+            data.append(byte)
+            if len(data) == wanted:
+                yield (status, *data)
+                data = []
+                if status >= 0xF0:  # a system message has no running status
+                    status = None
+
+
+class NetworkPort:
+    """One of the 20 cables, both ways.
+
+    Parameters
+    ----------
+    number : int
+        1..20, as ipMIDI and qmidinet count their ports.
+
+    Raises
+    ------
+    MidiError
+        If the machine has no network to send to.
+    """
+
+    def __init__(self, number: int) -> None:
+        if not 1 <= number <= N_PORTS:
+            raise MidiError(f"network port {number} is outside 1..{N_PORTS}; see [midi] network")
+        self._address = (GROUP, FIRST_PORT + number - 1)
+        self.port: str | None = f"network port {number} ({GROUP}:{self._address[1]})"
+        self.api, self.ahead_s = "multicast", 0.0
+        self.reason: str | None = None
+        self._clock = MonotonicClock()
+        self._hears: socket.socket | None = None
+        try:
+            self._sends: socket.socket | None = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._sends.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)  # this network and no other
+            self._sends.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)  # programs on this machine too
+            self._sends.connect(self._address)
+            self._own = self._sends.getsockname()
+        except OSError as error:
+            raise MidiError(
+                f"{self.port} cannot be reached ({error.strerror}); connect a network, or leave [midi] network out"
+            ) from error
+
+    def send(self, data: Sequence[int], at_s: float | None = None) -> None:
+        """Send one message, now.
+
+        Raises
+        ------
+        MidiError
+            If the network has gone.
+        """
+        if self._sends is None:
+            raise MidiError(f"{self.port} was closed; open it again")
+        try:
+            self._sends.send(bytes(data))
+        except OSError as error:
+            raise MidiError(f"{self.port} took no message ({error.strerror}); check the network") from error
+
+    def cancel(self) -> int:
+        """Return 0: what was handed over has been sent."""
+        return 0
+
+    def listen(self, on_message: OnMessage) -> None:
+        """Tell `on_message` of everything that others send, each with the clock time at which it arrived.
+
+        Raises
+        ------
+        MidiError
+            If the group cannot be joined.
+        """
+        try:
+            hears = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            hears.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            hears.bind(("", self._address[1]))
+            member = struct.pack("4s4s", socket.inet_aton(GROUP), socket.inet_aton(self._own[0]))
+            hears.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+        except OSError as error:
+            raise MidiError(f"{self.port} cannot be heard ({error.strerror}); check the network") from error
+        self._hears = hears
+        threading.Thread(target=self._take, args=(hears, on_message), name="network", daemon=True).start()
+
+    def _take(self, hears: socket.socket, on_message: OnMessage) -> None:
+        while True:
+            try:
+                packet, sender = hears.recvfrom(65536)
+            except OSError:  # closed
+                return
+            if sender != self._own:  # the group gives everybody everything, us too
+                now_s = self._clock.now_s()
+                for data in split_messages(packet):
+                    on_message(data, now_s)
+
+    def close(self) -> None:
+        """Let the network go; may be called twice."""
+        for end in (self._sends, self._hears):
+            if end is not None:
+                end.close()
+        self._sends = self._hears = None
