@@ -41,6 +41,7 @@ def open_source(
     clock: Clock,
     options: Mapping[str, str | int] = _NO_OPTIONS,
     seed: int = 0,
+    markers: str = "",
     give_up_s: float = 0.0,
 ) -> Source:
     """Make the source called `name`; nothing is connected before its ``start``.
@@ -55,6 +56,8 @@ def open_source(
         BrainFlow's connection parameters (``serial_port``, ``mac_address``, ``ip_address``, ``ip_port``, ...).
     seed : int
         Seed of the simulated brain; boards have none.
+    markers : str
+        Which LSL marker stream goes with an LSL source: a name, ``""`` for every one, ``"none"``.
     give_up_s : float
         After so long without signal a device is given up; 0 for never.
 

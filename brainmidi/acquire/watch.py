@@ -164,7 +164,7 @@ class Watch:
         self._anchor(times, now_s, restarted=uneven or float(times[0]) <= self._own_s)
         self._own_s = float(chunk.time_s[-1])
         times = times + self._shift_s if self._shift_s else times
-        usable = np.isfinite(samples).any(axis=1)
+        usable: BoolArray = np.asarray(np.isfinite(samples).any(axis=1))
         self._pace.count(len(times), now_s)
         if self._pace.wrong:  # other frequencies than they seem: nothing is better
             return self._nothing()

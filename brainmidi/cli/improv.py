@@ -20,6 +20,13 @@ def improv(
     board: Annotated[
         str | None, typer.Option(metavar="NAME", help="The board that made a BrainFlow csv, where it fits several.")
     ] = None,
+    yoked: Annotated[
+        Path | None,
+        typer.Option(metavar="RECORDING", help="Another brain plays, from its recording; yours is traced alone."),
+    ] = None,
+    yoked_profile: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The profile of that brain. [default: its first seconds]")
+    ] = None,
     config: opt.ConfigFile = None,
     key: opt.Key = None,
     chords: opt.Chords = None,
@@ -65,7 +72,13 @@ def improv(
     outputs = opt.sort_outputs(
         output,
         {"--trace": trace, "--save-baseline": save_baseline},
-        read={"--config": config, "--baseline-from": baseline_from, "--source": Path(source) if source else None},
+        read={
+            "--config": config,
+            "--baseline-from": baseline_from,
+            "--source": Path(source) if source else None,
+            "--yoked": yoked,
+            "--yoked-profile": yoked_profile,
+        },
     )
 
     from brainmidi.cli.finish import Stage, finish
@@ -86,6 +99,9 @@ def improv(
             since_s=opt.STARTED_S,
             on_ready=ready,
             on_bar=stage.show,
+            on_signal=stage.say,
+            yoked=yoked,
+            yoked_profile=yoked_profile,
             save_baseline=save_baseline,
         )
     finish(take, outputs.score)

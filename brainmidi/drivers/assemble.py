@@ -46,7 +46,14 @@ def open_any_source(config: SessionConfig, clock: Clock) -> Source:
         )
     from brainmidi.acquire.registry import open_source
 
-    return open_source(config.source.name, clock=clock, options=config.source.options(), seed=config.session.seed)
+    return open_source(
+        config.source.name,
+        clock=clock,
+        options=config.source.options(),
+        seed=config.session.seed,
+        markers=config.source.markers,
+        give_up_s=config.source.give_up_s,
+    )
 
 
 def open_file(path: Path, config: SessionConfig) -> Source:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from brainmidi.acquire.pump import Pump
+from brainmidi.acquire.watch import Watch
 from brainmidi.config import SessionConfig
 from brainmidi.drivers import assemble
 from brainmidi.drivers.anchors import settled
@@ -23,6 +25,9 @@ from brainmidi.music.phrase import Anchor
 from brainmidi.music.voices import Voices
 from brainmidi.session import Session, SessionSetup
 from brainmidi.types import Bar, Chunk, Source
+
+if TYPE_CHECKING:
+    from brainmidi.drivers.yoked import OwnSignal
 
 #: Makes the voices of the parts that play; the models load when it is called.
 VoiceLoader = Callable[[], Voices]
@@ -81,12 +86,28 @@ class Signal:
         Sample time of the first beat.
     baseline : str
         What the knobs are measured against, in words.
+    own : OwnSignal or None
+        The EEG of the person who listens, where `source` is another brain's recording.
     """
 
     source: Source
     chain: SignalChain
     start_s: float
     baseline: str
+    own: OwnSignal | None = None
+
+    @property
+    def device(self) -> Watch | None:
+        """The device whose signal may be lost; None where there is none."""
+        source = self.source if self.own is None else self.own.source
+        return source if isinstance(source, Watch) else None
+
+    def line(self, bar: Bar) -> dict[str, Any]:
+        """Return what a line of the trace says about the signal since the line before; `bar` has just ended."""
+        told: dict[str, Any] = {} if self.device is None else {"signal": self.device.log.report()}
+        if self.own is not None:
+            told |= {"yoked": self.source.name, "own": self.own.line(bar)}
+        return told
 
 
 def prepare(config: SessionConfig, source: Source) -> Signal:
@@ -233,5 +254,7 @@ def finished_take(
         timing=timing,
         ended=ended,
         files=files,
+        signal="" if signal.device is None else signal.device.log.text(),
+        own="" if signal.own is None else signal.own.text(),
     )
     return Take(bars, end_beat, str(session.setup.metre), str(session.setup.key), summary)

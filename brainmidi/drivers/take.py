@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from brainmidi.drivers.trace import Summary, TraceFile
 from brainmidi.midi.files import write_midi
@@ -84,6 +84,8 @@ class TakeKeeper:
         Told of every bar that begins.
     autosave : bool
         Whether :meth:`save` saves with every bar (a long take: every few bars); the end is saved in any case.
+    more : callable or None
+        From a bar to what else its line of the trace says; called once a bar, when the bar has ended.
     """
 
     def __init__(
@@ -95,12 +97,14 @@ class TakeKeeper:
         channels: Mapping[str, int] = DEFAULT_CHANNELS,
         on_bar: OnBar | None = None,
         autosave: bool = True,
+        more: Callable[[Bar], Mapping[str, Any]] | None = None,
     ) -> None:
         self._files = files
         self._metre, self._key = metre, key
         self._channels = channels
         self._on_bar = on_bar
         self._autosave = autosave
+        self._more = more
         self._trace = TraceFile(files.trace)
         self._untold: tuple[Bar, float] | None = None
         self._n_saved = 0
@@ -160,7 +164,8 @@ class TakeKeeper:
 
     def _tell(self, lateness_ms: float | None) -> None:
         if self._untold is not None:
-            self._trace.write(*self._untold, lateness_ms)
+            more = None if self._more is None else self._more(self._untold[0])
+            self._trace.write(*self._untold, lateness_ms, more)
             self._untold = None
 
     def _write(self, bars: Sequence[Bar], end_beat: Fraction | None, events: Sequence[MidiEvent] | None) -> None:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:  # these bring scipy, which the screen and the player's start 
     from brainmidi.features.erp import ErpSummary
 
 
-def trace_line(bar: Bar, time_s: float, lateness_ms: float | None) -> dict[str, Any]:
+def trace_line(
+    bar: Bar, time_s: float, lateness_ms: float | None, more: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return what a trace says about a bar; ``"second_part"`` only where its voice tells how it made the bar.
 
     Parameters
@@ -29,6 +31,8 @@ def trace_line(bar: Bar, time_s: float, lateness_ms: float | None) -> dict[str, 
         Sample time of its first beat, in seconds.
     lateness_ms : float or None
         Worst lateness of a message in the bar; None offline, and for a last bar, which no bar line follows.
+    more : mapping, optional
+        What else there is to say: a device's ``"signal"``, and ``"yoked"`` and ``"own"`` where another brain plays.
     """
     # What stands in for a bar was not made by the voice.
     report = {} if bar.fallback else bar.report
@@ -48,6 +52,7 @@ def trace_line(bar: Bar, time_s: float, lateness_ms: float | None) -> dict[str, 
         **({"second_part": made} if made else {}),
         "fallback": bar.fallback,
         "lateness_ms": None if lateness_ms is None else round(lateness_ms, 3),
+        **({} if more is None else more),
     }
 
 
@@ -75,10 +80,10 @@ class TraceFile:
                     f"--trace {path} cannot be written ({error.strerror}); choose a file in a folder that exists"
                 ) from error
 
-    def write(self, bar: Bar, time_s: float, lateness_ms: float | None) -> None:
+    def write(self, bar: Bar, time_s: float, lateness_ms: float | None, more: Mapping[str, Any] | None = None) -> None:
         """Append the line of `bar`, and see to it that it is on disk should the process die."""
         if self._file is not None:
-            self._file.write(json.dumps(trace_line(bar, time_s, lateness_ms)) + "\n")
+            self._file.write(json.dumps(trace_line(bar, time_s, lateness_ms, more)) + "\n")
             self._file.flush()
 
     def __enter__(self) -> TraceFile:
@@ -155,6 +160,10 @@ class Summary:
         Mapped knobs that stood at 0.5 throughout, each with the reason in words.
     scoring_s : float or None
         Seconds that it took to turn a recording into the take, once the models were loaded; None live.
+    signal : str
+        What became of a device's signal, in words; nothing where the source cannot fail.
+    own : str
+        The EEG of the person who listens while another brain plays, in words; nothing where nobody does.
     """
 
     source: str
@@ -174,6 +183,8 @@ class Summary:
     files: tuple[str, ...] = field(default=())
     undriven: Mapping[str, str] = field(default_factory=dict)
     scoring_s: float | None = None
+    signal: str = ""
+    own: str = ""
 
     def lines(self) -> tuple[str, ...]:
         """Return the summary as lines of text."""
@@ -184,6 +195,8 @@ class Summary:
         knobs = ", ".join(f"{name} {value:.2f}" for name, value in self.knob_medians.items())
         lines = [
             f"source      {self.source}, {kind}, {self.stream_s:.1f} s, {quality}",
+            *([f"signal      {self.signal}"] if self.signal else []),
+            *([f"yoked       another brain played; own EEG: {self.own}"] if self.own else []),
             f"baseline    {self.baseline}",
             f"music       {self.bars} bars, {self.music_s:.1f} s; {self.ended}",
             f"knobs       median over bars: {knobs}",

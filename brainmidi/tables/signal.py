@@ -10,9 +10,12 @@ from brainmidi.tables.table import Names, Pair, Table, rising
 
 
 class SourceTable(Table):
-    """``[source]``: where EEG comes from; all but `name` and `board` are BrainFlow's parameters, by their own names."""
+    """``[source]``: where EEG comes from; all but the first four are BrainFlow's parameters, by their own names."""
 
     name: str = Field("demo", min_length=1, description="a name that `brainmidi sources` lists")
+    board: str = Field("", description="the name of the board that made a BrainFlow csv, where it fits several")
+    markers: str = Field("", description='the name of an LSL marker stream, "" for every one, "none" for none')
+    give_up_s: float = Field(0.0, ge=0, le=3600, description="0..3600 seconds without signal, 0 for never giving up")
     serial_port: str = Field("", description='a serial port, such as "/dev/ttyUSB0" or "COM3"')
     mac_address: str = Field("", description="a Bluetooth address")
     ip_address: str = Field("", description="an IP address")
@@ -29,12 +32,11 @@ class SourceTable(Table):
     file_aux: str = Field("", description="a path, for playback boards")
     file_anc: str = Field("", description="a path, for playback boards")
     master_board: str = Field("", description="the name of the board whose data is replayed, for playback boards")
-    board: str = Field("", description="the name of the board that made a BrainFlow csv, where it fits several")
 
     def options(self) -> dict[str, str | int]:
         """Return the connection parameters that differ from BrainFlow's defaults."""
         changed = self.model_dump(exclude_defaults=True)
-        for ours in ("name", "board"):
+        for ours in ("name", "board", "markers", "give_up_s"):
             changed.pop(ours, None)
         return changed
 

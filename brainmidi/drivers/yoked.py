@@ -1,0 +1,98 @@
+"""A yoked control: another brain's recording plays while the person's own EEG goes along, traced but unheard."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brainmidi.acquire.beside import Beside
+from brainmidi.config import SessionConfig
+from brainmidi.drivers import assemble
+from brainmidi.drivers.chain import ControlLog, SignalChain
+from brainmidi.types import KNOBS, Bar, Chunk, Source
+
+
+class OwnSignal:
+    """The EEG of the person who listens: the way to controls that would have played, and what came of it.
+
+    Parameters
+    ----------
+    source : Source
+        The person's device.
+    chain : SignalChain
+        From its samples to controls.
+    """
+
+    def __init__(self, source: Source, chain: SignalChain) -> None:
+        self.source = source
+        self.chain = chain
+        self._log = ControlLog()
+        self._stream_s = 0.0
+        self._knobs: dict[str, list[float]] = {name: [] for name in KNOBS}
+
+    def take(self, chunk: Chunk, base_s: float) -> None:
+        """Take in samples whose time 0 lay at `base_s` of the music's sample time."""
+        self._stream_s = float(chunk.time_s[-1])
+        self._log.extend(replace(frame, time_s=frame.time_s + base_s) for frame in self.chain.process(chunk))
+
+    def line(self, bar: Bar) -> dict[str, Any]:
+        """Return what a line of the trace says about the own EEG, at the moment of the bar's controls."""
+        frame = self._log.newest(bar.controls.time_s)
+        for name, values in self._knobs.items():
+            values.append(frame.knobs[name])
+        return {
+            "features": {name: round(value, 4) for name, value in frame.features.items()},
+            "knobs": {name: round(frame.knobs[name], 4) for name in KNOBS},
+            "confidence": round(frame.confidence, 4),
+        }
+
+    def text(self) -> str:
+        """Return the own EEG in a line for the summary."""
+        kind = "simulated, not a person" if self.source.simulated else "EEG"
+        usable = f"{100 * self.chain.quality.share:.0f} % of channels usable"
+        medians = ", ".join(f"{name} {np.median(values):.2f}" for name, values in self._knobs.items() if values)
+        would = f"; would have turned the knobs to {medians}" if medians else ""
+        return f"{self.source.name}, {kind}, {self._stream_s:.1f} s, {usable}{would}"
+
+
+def yoke(
+    config: SessionConfig, source: Source, recording: Path, profile: Path | None = None
+) -> tuple[SessionConfig, Source, OwnSignal, float]:
+    """Let `recording` play in place of `source`, which goes along.
+
+    Parameters
+    ----------
+    config : SessionConfig
+        The person's settings: ``[baseline]`` is what the own EEG is measured against.
+    source : Source
+        The person's own.
+    recording : Path
+        Of the other brain.
+    profile : Path or None
+        What the other brain is measured against; the recording's first seconds by default.
+
+    Returns
+    -------
+    config : SessionConfig
+        For what plays.
+    source : Source
+        What plays, with the own source beside it.
+    own : OwnSignal
+        What becomes of the own EEG.
+    rest_s : float
+        Seconds of rest that the own EEG needs before the music starts.
+    """
+    rest = assemble.choose_rest(config, source)
+    own = OwnSignal(source, assemble.make_chain(config, source, rest))
+    playing = config.model_copy(
+        update={
+            "source": config.source.model_copy(update={"name": str(recording)}),
+            "baseline": config.baseline.model_copy(
+                update={"seconds": 0.0, "recording": "", "profile": "" if profile is None else str(profile)}
+            ),
+        }
+    )
+    return playing, Beside(assemble.open_file(recording, playing), source, own.take), own, rest.seconds
