@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import wave
 from pathlib import Path
 
 import mido
+import numpy as np
 from midi_jack import JackServer
 
 NEEDED = ("ardour7-lua", "jack_connect")
+FONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
+SYNTH, SYNTH_LEFT = "fluidsynth-midi:midi_00", "fluidsynth-midi:left"
 TRACK = "daw:brain/midi_in 1"
 CLOCK_OUT = "daw:MIDI Clock out"
 #: Ardour sends its clock only where it was told to, in the user's configuration.
@@ -25,6 +29,13 @@ def missing_daw() -> str | None:
     """Return why there can be no DAW, or None."""
     missing = [program for program in NEEDED if shutil.which(program) is None]
     return f"{', '.join(missing)} not installed: apt-get install ardour" if missing else None
+
+
+def missing_synth() -> str | None:
+    """Return why there can be no synthesizer, or None."""
+    missing = [program for program in ("fluidsynth", "jack_rec") if shutil.which(program) is None]
+    missing += [] if FONT.exists() else [str(FONT)]
+    return f"{', '.join(missing)} not installed: apt-get install fluidsynth timgm6mb-soundfont" if missing else None
 
 
 class Ardour:
@@ -90,3 +101,49 @@ def strikes(path: Path) -> list[tuple[float, int, int, int]]:
         if message.type == "note_on" and message.velocity:
             rows.append((now_s, message.channel, message.note, message.velocity))
     return rows
+
+
+class Synth:
+    """fluidsynth with an organ, which sounds as long as a key is held, and `jack_rec`, which records it."""
+
+    def __init__(self, server: JackServer, folder: Path) -> None:
+        self.path, self.server = folder / "sound.wav", server
+        (folder / "programs").write_text("prog 0 19\nprog 1 19\n")
+        command = ["fluidsynth", "-is", "-a", "jack", "-m", "jack", "-o", "synth.reverb.active=0"]
+        command += ["-o", "synth.chorus.active=0", "-f", str(folder / "programs"), str(FONT)]
+        self.process = self._start(*command)
+        self.recorder: subprocess.Popen[bytes] | None = None
+        while SYNTH_LEFT not in server.run("jack_lsp").splitlines():
+            assert self.process.poll() is None, "fluidsynth ended"
+
+    def _start(self, *command: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self.server.everything(),
+        )
+
+    def record(self, seconds: int) -> None:
+        """Write down the next seconds of sound."""
+        self.recorder = self._start("jack_rec", "-f", str(self.path), "-d", str(seconds), "-b", "16", SYNTH_LEFT)
+        while not any("rec" in line for line in self.server.run("jack_lsp").splitlines()):
+            assert self.recorder.poll() is None, "jack_rec ended"
+
+    def segments(self, window_s: float = 0.02) -> list[tuple[float, float]]:
+        """Wait until the recording ends; return (begin, end) in seconds of each stretch that is not silence."""
+        assert self.recorder is not None
+        self.recorder.wait(30)
+        with wave.open(str(self.path)) as file:
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(float)
+            size = round(window_s * file.getframerate())
+        loud = np.sqrt((samples[: samples.size // size * size].reshape(-1, size) ** 2).mean(axis=1)) > 30.0
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], loud, [False]]).astype(int)))
+        return [(begin * window_s, end * window_s) for begin, end in edges.reshape(-1, 2)]
+
+    def close(self) -> None:
+        for process in (self.recorder, self.process):
+            if process is not None:
+                process.terminate()
+                process.wait(20)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from midi_daw import TRACK, Ardour, missing_daw, strikes
-from midi_jack import Composer, Program
+from midi_daw import SYNTH, TRACK, Ardour, Synth, missing_daw, missing_synth, strikes
+from midi_jack import PORT, Composer, Program
+from midi_takes import make_bar, whole_note
+
+from brainmidi.midi.link import PlayerProcess
 
 pytestmark = [pytest.mark.port, pytest.mark.daw]
 
@@ -35,7 +38,7 @@ def test_ardour_records_the_take_that_is_saved(ardour, jack_server, tmp_path):
     path = tmp_path / "take.mid"
     composer = Composer(jack_server, path, 3, 11)
     try:
-        ardour.listen("brainmidi:out")
+        ardour.listen(PORT)
         ardour.tell("record")
         composer.go()
         composer.await_player(60.0)
@@ -58,3 +61,31 @@ def test_ardour_records_what_improv_saves_with_the_shipped_models(ardour, jack_s
     assert program.process.returncode == 0
     ardour.tell("stop")
     compare(ardour.take(), path)
+
+
+def test_a_synthesizer_sounds_only_while_notes_do_and_stops_with_the_composer(jack_server, tmp_path, monkeypatch):
+    reason = missing_synth()
+    if reason is not None:
+        pytest.skip(reason)
+    for name, value in jack_server.environment.items():
+        monkeypatch.setenv(name, value)
+    synth = Synth(jack_server, tmp_path)
+    try:
+        with PlayerProcess.start() as player:
+            jack_server.run("jack_connect", PORT, SYNTH)
+            synth.record(5)
+            player.send(whole_note(0, bpm=240.0), None)
+            player.begin(0.2)
+            player.send(make_bar(1, (), bpm=240.0), None)
+            player.send(whole_note(2, bpm=240.0), None)
+            while 2 not in [notice.index for notice in player.poll(1.0) if notice.kind == "started"]:
+                continue
+            player.poll(0.5)
+        # the composer has gone in the middle of the second note
+        (first, first_end), (second, second_end) = synth.segments()
+    finally:
+        synth.close()
+    release_s = 0.25
+    assert 0.9 < first_end - first < 1.0 + release_s
+    assert 1.9 < second - first < 2.1
+    assert 0.3 < second_end - second < 0.9
