@@ -1,4 +1,4 @@
-"""``brainmidi evaluate ...``: the models' figures, as cards and README quote them, and the shipped profile."""
+"""``brainmidi evaluate ...``: the figures that cards and README quote, and the shipped profile."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import typer
 
 from brainmidi.cli.train import Seed
 
-evaluate_app = typer.Typer(name="evaluate", help="Measure the shipped models; make the simulated brain's profile.")
+evaluate_app = typer.Typer(
+    name="evaluate", help="Measure the models and the signal path; make the simulated brain's profile."
+)
 
 
 @evaluate_app.callback()
 def evaluate() -> None:
-    """Measure the shipped models; make the simulated brain's profile."""
+    """Measure the models and the signal path; make the simulated brain's profile."""
 
 
 Checkpoint = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A shipped checkpoint's name, or a folder.")]
@@ -108,6 +110,37 @@ def jsb(
     if train:
         recipe.finish(checkpoint, figures=found)
     typer.echo("\n".join(f"{what:<46} {value}" for what, value in figures.shown(found)))
+
+
+@evaluate_app.command("eeg")
+def eeg(
+    part: Annotated[
+        list[str] | None, typer.Option("--part", metavar="NAME", help="One part alone: eyes, chunks; repeatable.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there too, as JSON.")
+    ] = None,
+) -> None:
+    """Measure the live signal path on real recordings, with intervals and controls; ends with 1 where a bar is missed.
+
+    BRAINMIDI_DATA names the folder that holds eeg/; without it, the error says where the recordings are to be had.
+    """
+    from brainmidi.cli.options import need_folder
+    from brainmidi.errors import ConfigError
+    from brainmidi.evaluate import eeg as figures
+    from brainmidi.evaluate.eegfigure import table, write
+
+    need_folder("--json", out)
+    parts = figures.PARTS if part is None else tuple(part)
+    for name in parts:
+        if name not in figures.PARTS:
+            raise ConfigError(f"--part {name} is unknown, known are {', '.join(figures.PARTS)}; name one of them")
+    found = figures.evaluate(parts=parts, progress=lambda line: typer.echo(line, err=True))
+    typer.echo("\n".join(table(found)))
+    if out is not None:
+        write(out, found)
+    if any(figure.held is False for figure in found):
+        raise typer.Exit(1)
 
 
 @evaluate_app.command("demo-profile")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+from brainmidi.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,15 @@ def table(figures: Sequence[Figure]) -> list[str]:
     return lines
 
 
+def write(path: Path, figures: Sequence[Figure]) -> None:
+    """Write the figures as JSON to `path`; ConfigError where it cannot be written."""
+    document = {"format": "brainmidi-eeg-figures", "version": 1, "figures": [each.document() for each in figures]}
+    try:
+        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--json {path} cannot be written ({error.strerror}); choose another place") from error
+
+
 def _cells(figure: Figure) -> tuple[str, ...]:
     interval = "" if figure.low is None or figure.high is None else f"{_number(figure.low)} .. {_number(figure.high)}"
     bar = "" if figure.bar is None else f"{'<=' if figure.at_most else '>='} {figure.bar:g}"
@@ -118,8 +131,8 @@ def _control(control: Control | None) -> str:
 def _number(value: float) -> str:
     if not math.isfinite(value):
         return "never" if value > 0 else "none"
-    if value and abs(value) < 1e-3:
-        return f"{value:.1e}"
+    if abs(value) < 1e-3:
+        return f"{value:.1e}" if value else "0"
     return f"{value:.3f}"
 
 

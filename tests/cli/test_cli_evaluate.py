@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from brainmidi.cli.main import main
-from brainmidi.evaluate import control
+from brainmidi.evaluate import control, eeg
+from brainmidi.evaluate.eegfigure import Figure
 
 
 def ran(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -112,3 +113,19 @@ def test_chorales_are_trained_if_asked_for_then_scored_and_the_table_printed(
     scored = ("evaluate", folder, data)
     card = ("finish", (folder,), {"figures": {"nll": 0.4}})
     assert done == ([("train", folder, options), scored, card] if train else [scored])
+
+
+def test_an_unknown_part_of_the_eeg_is_refused_with_those_there_are(capsys) -> None:
+    status, out, err = ran(capsys, "eeg", "--part", "ears")
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
+    assert "--part ears is unknown, known are eyes, " in err
+
+
+@pytest.mark.parametrize(("value", "code"), [(0.95, 0), (0.85, 1)])
+def test_a_missed_bar_of_the_eeg_ends_with_one(capsys, monkeypatch, tmp_path: Path, value: float, code: int) -> None:
+    figure = Figure("eyes", "AUC", value, bar=0.9)
+    monkeypatch.setattr(eeg, "evaluate", lambda **_: [figure])
+    status, out, _ = ran(capsys, "eeg", "--json", tmp_path / "figures.json")
+    assert status == code
+    assert ("yes" if code == 0 else "NO") in out.splitlines()[-1]
+    assert json.loads((tmp_path / "figures.json").read_text())["figures"][0]["held"] is (code == 0)
