@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -40,8 +41,8 @@ class ClockSettings:
         Whether the clicks go on afterwards.
     click_channel : int
         Of the clicks, 1..16.
-    pulse : str
-        Beats between clicks, such as ``"1"`` or, in 6/8, ``"3/2"``.
+    pulses : tuple of int
+        Where a bar's clicks are, in sixteenths from its first beat.
     bpm : float
         The tempo to assume of a master until its clock tells.
     """
@@ -52,7 +53,7 @@ class ClockSettings:
     count_in: int = 0
     metronome: bool = False
     click_channel: int = 15
-    pulse: str = "1"
+    pulses: tuple[int, ...] = (0, 4, 8, 12)
     bpm: float = 120.0
 
 
@@ -106,13 +107,13 @@ class Metronome:
     ----------
     channel : int
         1..16.
-    pulse : Fraction
-        Beats between clicks.
+    pulses : sequence of int
+        Where a bar's clicks are, in sixteenths from its first beat.
     """
 
-    def __init__(self, channel: int, pulse: Fraction) -> None:
+    def __init__(self, channel: int, pulses: Sequence[int]) -> None:
         self._on, self._off = 0x90 | channel - 1, 0x80 | channel - 1
-        self._pulse = pulse
+        self._pulses = tuple(Fraction(pulse, 4) for pulse in pulses)
         self._waiting: deque[tuple[Fraction, Data]] = deque()
 
     @property
@@ -122,9 +123,11 @@ class Metronome:
 
     def bar(self, start: Fraction, length: Fraction) -> None:
         """Click through the bar that begins on beat `start`."""
-        for number in range(ceil(length / self._pulse)):
-            pitch, velocity = _LOW if number else _HIGH
-            beat = start + number * self._pulse
+        for pulse in self._pulses:
+            if pulse >= length:
+                break
+            pitch, velocity = _LOW if pulse else _HIGH
+            beat = start + pulse
             self._waiting.append((beat, (self._on, pitch, velocity)))
             self._waiting.append((beat + _CLICK, (self._off, pitch, 0)))
 
@@ -150,7 +153,7 @@ class Pulses:
         self._settings = settings
         self._clock = ClockMaster() if settings.send else None
         clicks = settings.metronome or settings.count_in
-        self._metronome = Metronome(settings.click_channel, Fraction(settings.pulse)) if clicks else None
+        self._metronome = Metronome(settings.click_channel, settings.pulses) if clicks else None
 
     @property
     def beat(self) -> Fraction | None:

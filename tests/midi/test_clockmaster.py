@@ -52,7 +52,7 @@ def test_stop_is_told_to_who_was_told_to_start():
 
 
 def test_the_metronome_clicks_on_every_pulse_and_higher_on_the_first():
-    metronome = Metronome(15, F(3, 2))
+    metronome = Metronome(15, (0, 6))
     metronome.bar(F(3), F(3))
     assert messages(metronome, 4) == [
         (F(3), (0x9E, 76, 112)),
