@@ -37,6 +37,7 @@ def player_settings(config: SessionConfig) -> PlayerSettings:
         )
     return PlayerSettings(
         port=midi.port or None,
+        backend=midi.backend,
         input=midi.input or None,
         network=midi.network,
         controls=tuple(rules),

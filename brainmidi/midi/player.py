@@ -234,7 +234,7 @@ def _open_ports(settings: PlayerSettings, on_message: OnMessage, on_change: OnCh
         network = NetworkPort(settings.network)
         network.listen(on_message)
         return network, network
-    output = open_output(settings.port)
+    output = open_output(settings.port, backend=settings.backend)
     incoming = MidiInput(settings.input, on_message, on_change)
     incoming.start()
     return output, incoming

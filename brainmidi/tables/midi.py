@@ -93,6 +93,7 @@ class MidiTable(Table):
     """``[midi]``: which ports, what goes out with the notes, and what the performer's keys and faders do."""
 
     port: str = Field("", description='part of the name of an existing port, or "" for the virtual port brainmidi:out')
+    backend: Literal["auto", "rtmidi", "jack"] = Field("auto", description='"auto", "rtmidi" or "jack"')
     input: str = Field("", description='part of the name of an existing port, or "" for the virtual port brainmidi:in')
     network: int = Field(0, ge=0, le=20, description="0 for none, or 1..20 as ipMIDI and qmidinet count their ports")
     cc_channel: int = Field(16, ge=1, le=16, description="1..16")
@@ -107,6 +108,8 @@ class MidiTable(Table):
     def _one_way_out(self) -> MidiTable:
         if self.network and (self.port or self.input):
             raise ValueError("network takes the place of port and input; leave one of the two out")
+        if self.network and self.backend == "jack":
+            raise ValueError('network has no JACK behind it; leave out network or backend = "jack"')
         if unknown := [knob for knob in self.faders if knob not in KNOBS]:
             raise ValueError(f"faders has {unknown[0]!r}, which is none of the knobs {', '.join(KNOBS)}")
         return self

@@ -118,9 +118,11 @@ def package_path(environment: dict[str, str]) -> dict[str, str]:
 class Composer:
     """A process that drives a PlayerProcess as the live driver does, and saves the take after every bar."""
 
-    def __init__(self, server: JackServer, path: Path, n_bars: int, seed: int, end: str = "finish") -> None:
+    def __init__(
+        self, server: JackServer, path: Path, n_bars: int, seed: int, end: str = "finish", backend: str = "rtmidi"
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, __file__, "compose", str(path), str(n_bars), str(seed), end],
+            [sys.executable, __file__, "compose", str(path), str(n_bars), str(seed), end, backend],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=package_path(server.everything()),
@@ -182,16 +184,17 @@ def open_notes(messages: list[tuple[int, ...]]) -> set[tuple[int, int]]:
     return sounding
 
 
-def _compose(path: str, n_bars: int, seed: int, end: str) -> None:
+def _compose(path: str, n_bars: int, seed: int, end: str, backend: str) -> None:
     from midi_takes import make_take, stand_in
 
     from brainmidi.midi.files import write_midi
     from brainmidi.midi.link import PlayerProcess
+    from brainmidi.midi.settings import PlayerSettings
 
     style = {"metre": "4/4", "sharps": 0, "minor": True, "title": "take"}
     bars = make_take(n_bars, seed=seed, bpm=240.0)
     started = -1
-    with PlayerProcess.start() as player:
+    with PlayerProcess.start(PlayerSettings(backend=backend)) as player:
         print(player.pid, flush=True)
         sys.stdin.readline()
         for count, bar in enumerate(bars, start=1):
@@ -218,6 +221,6 @@ def _send_sentinel() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "compose":
-        _compose(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])
+        _compose(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), *sys.argv[5:])
     else:
         _send_sentinel()

@@ -16,9 +16,9 @@ from brainmidi.midi.settings import PlayerSettings
 pytestmark = pytest.mark.port
 
 
-def play(jack_server, spy, path, n_bars, seed, end="finish"):
+def play(jack_server, spy, path, n_bars, seed, end="finish", backend="rtmidi"):
     """Let a composer play to its own end with the spy listening; return its exit code."""
-    composer = Composer(jack_server, path, n_bars, seed, end)
+    composer = Composer(jack_server, path, n_bars, seed, end, backend)
     try:
         spy.listen()
         composer.go()
@@ -28,10 +28,10 @@ def play(jack_server, spy, path, n_bars, seed, end="finish"):
         composer.close()
 
 
-@pytest.mark.parametrize("end", ["finish", "1"])
-def test_a_receiver_gets_exactly_the_events_of_the_saved_file_in_order(jack_server, spy, tmp_path, end):
+@pytest.mark.parametrize(("end", "backend"), [("finish", "rtmidi"), ("1", "rtmidi"), ("finish", "jack"), ("1", "jack")])
+def test_a_receiver_gets_exactly_the_events_of_the_saved_file_in_order(jack_server, spy, tmp_path, end, backend):
     path = tmp_path / "take.mid"
-    assert play(jack_server, spy, path, 3, 11, end) == 0
+    assert play(jack_server, spy, path, 3, 11, end, backend) == 0
     received = spy.read_to_the_end()
     assert received == [event.data for event in read_events(path)]
     assert sum(data[0] & 0xF0 == 0x90 for data in received) > 10, "too little was played to show anything"
@@ -56,13 +56,20 @@ def test_a_receiver_gets_exactly_what_improv_saves_with_the_shipped_models(jack_
 
 
 @pytest.mark.parametrize(
-    ("number", "seed"), [(signal.SIGTERM, 1), (signal.SIGKILL, 2), (signal.SIGSEGV, 3), (signal.SIGKILL, 4)]
+    ("number", "seed", "backend"),
+    [
+        (signal.SIGTERM, 1, "rtmidi"),
+        (signal.SIGKILL, 2, "rtmidi"),
+        (signal.SIGSEGV, 3, "rtmidi"),
+        (signal.SIGKILL, 4, "jack"),
+        (signal.SIGTERM, 5, "jack"),
+    ],
 )
 def test_a_composer_killed_at_a_random_moment_leaves_no_open_note_and_a_readable_file(
-    jack_server, spy, tmp_path, number, seed
+    jack_server, spy, tmp_path, number, seed, backend
 ):
     path = tmp_path / "take.mid"
-    composer = Composer(jack_server, path, 8, seed)
+    composer = Composer(jack_server, path, 8, seed, backend=backend)
     try:
         spy.listen()
         composer.go()
