@@ -162,7 +162,7 @@ class Conditioner:
         over = np.abs(part) > self.settings.limits.amplitude_uv
         if not over.any():
             self._over[:] = 0
-            return len(part), over.any(axis=0)
+            return len(part), np.zeros(part.shape[1], dtype=bool)
         row = np.arange(1, len(part) + 1)[:, None]
         over &= self._age + row >= self._settle
         inside = np.maximum.accumulate(np.where(over, 0, row), axis=0)

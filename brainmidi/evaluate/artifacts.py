@@ -81,6 +81,7 @@ def measure_artifacts(
     *,
     condition: ConditionSettings | None = None,
     features: FeatureSettings | None = None,
+    knob: str = KNOB,
     placements: int = 5,
     seed: int = 0,
 ) -> ArtifactFigures:
@@ -95,6 +96,8 @@ def measure_artifacts(
         A whole recording with the eyes open, unfiltered.
     condition, features : optional
         As set in ``[signal]``; the defaults by default.
+    knob : str
+        The knob that is watched, of the default map.
     placements : int
         Random placements of each kind.
     seed : int
@@ -114,18 +117,18 @@ def measure_artifacts(
         frames = _frames(clean, *settings)
         baseline = fit_baseline(frames)
 
-        def knob(found: list[FeatureFrame]) -> FloatArray:
+        def position(found: list[FeatureFrame]) -> FloatArray:
             controller = Controller(DEFAULT_MAP, baseline)  # noqa: B023 -- called within the same turn
-            return np.array([controller.process(frame).knobs[KNOB] for frame in found])
+            return np.array([controller.process(frame).knobs[knob] for frame in found])
 
-        expected, times_s = knob(frames), np.array([frame.time_s for frame in frames])
+        expected, times_s = position(frames), np.array([frame.time_s for frame in frames])
         travels[way] = {}
         for kind, inject in INJECTIONS.items():
             moved = []
             for placement in range(placements):
                 dirty, touched = inject(clean, np.random.default_rng([seed, placement]))
                 reach = _reach(touched, clean, times_s)
-                moved.append(np.abs(knob(_frames(dirty, *settings)) - expected)[reach])
+                moved.append(np.abs(position(_frames(dirty, *settings)) - expected)[reach])
             joined = np.concatenate(moved)
             travels[way][kind] = Travel(float(np.median(joined)), float(np.quantile(joined, 0.95)), len(joined))
     return ArtifactFigures(travels["protected"], travels["unprotected"], placements)

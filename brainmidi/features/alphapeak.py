@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from brainmidi.types import FloatArray
 
@@ -35,7 +36,7 @@ class AlphaPeak:
     """
 
     def __init__(self, frequency_hz: FloatArray) -> None:
-        def within(low_hz: float, high_hz: float) -> FloatArray:
+        def within(low_hz: float, high_hz: float) -> NDArray[np.intp]:
             return np.flatnonzero((frequency_hz >= low_hz - 1e-9) & (frequency_hz < high_hz - 1e-9))
 
         self._beside = np.concatenate([within(*edges) for edges in _BESIDE_HZ])

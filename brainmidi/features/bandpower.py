@@ -127,10 +127,11 @@ class SpectrumWindow:
             clean = np.ones((len(stops), samples.shape[1]), dtype=bool)
         else:
             kept = good[rows]
-            count = np.count_nonzero(kept, axis=1)[:, None, :].astype(np.float64)
+            counted = np.count_nonzero(kept, axis=1).astype(np.float64)
+            count = counted[:, None, :]
             # Where all are good the energy is the very number above, whatever a sum's rounding.
             energy = np.where(count < self.segment, _sum(kept * self._taper**2)[:, None], (self._taper**2).sum())
-            clean = count[:, 0] >= self._enough
+            clean = counted >= self._enough
             taken = np.where(kept, taken, 0.0)
         centred = (taken - _sum(taken)[:, None] / np.maximum(count, 1.0)) * kept * self._taper
         spectrum = fft.rfft(centred, axis=1)[:, : len(self.frequency_hz)]

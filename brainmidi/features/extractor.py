@@ -138,14 +138,14 @@ class FeatureExtractor:
         passed = (quality >= self.settings.min_good) & np.isfinite(power_db).any(axis=1)
         power_db = np.where(passed[:, None, :], power_db, np.nan)
         values = self._measures.take(power_db, density, passed)
-        known = np.isfinite(values)
+        whole: list[bool] = np.isfinite(values).all(axis=1).tolist()
         share = passed.mean(axis=1).tolist()
         labels, frames = self._measures.labels, []
-        for at, (row, all_known) in enumerate(zip(values.tolist(), known.all(axis=1).tolist(), strict=True)):
+        for at, (row, all_known) in enumerate(zip(values.tolist(), whole, strict=True)):
             named = zip(labels, row, strict=True)
             found = dict(named) if all_known else {name: value for name, value in named if isfinite(value)}
-            if erps[at] is not None:
-                found |= _erp_values(erps[at])
+            if (estimate := erps[at]) is not None:
+                found |= _erp_values(estimate)
             frames.append(
                 FeatureFrame(
                     time_s=float(times_s[at]),

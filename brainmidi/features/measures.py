@@ -54,9 +54,9 @@ class Measures:
         columns = np.arange(len(names))
         # The whole head first, under the band's bare name.
         groups = [list(columns), *map(list, regions.values())]
-        pope = [column for column, name in enumerate(names) if region_of(name) in ("central", "parietal")]
+        pope = [name for name in names if region_of(name) in ("central", "parietal")]
         self._masks: FloatArray = np.array([np.isin(columns, group) for group in groups], dtype=np.float64)
-        self._pope: FloatArray = np.isin(columns, pope or columns).astype(np.float64)[None]
+        self._pope: FloatArray = np.isin(names, pope or names).astype(np.float64)[None]
         self._bands = tuple(bands)
         self._pairs = [
             (names.index(right), names.index(left)) for right, left in FRONTAL_PAIRS if right in names and left in names
