@@ -17,6 +17,9 @@ from brainmidi.errors import MidiError
 #: Ticks a quarter note in our files; the beat of a message that is not in the timetable is rounded to one.
 TICKS_PER_BEAT = 960
 
+#: Milliseconds at which the player's histogram of lateness is cut; what is later falls behind the last.
+LATENESS_EDGES_MS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
+
 Message = dict[str, Any]
 
 
