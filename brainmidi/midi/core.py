@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from brainmidi.errors import MidiError
 from brainmidi.midi.barqueue import BarQueue
+from brainmidi.midi.clockmaster import Pulses
 from brainmidi.midi.controls_out import ControlsOut
+from brainmidi.midi.followed import timeline_of
 from brainmidi.midi.keys import ACTIONS, Keys
 from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.sounding import Sounding, is_release, is_strike
-from brainmidi.midi.timeline import OwnTimeline, Timeline
-from brainmidi.midi.wire import TICKS_PER_BEAT, Message, Segment, TimedEvent, pack_beat, pack_events
+from brainmidi.midi.timeline import Timeline
+from brainmidi.midi.wire import (
+    LATENESS_EDGES_MS,
+    TICKS_PER_BEAT,
+    Message,
+    Segment,
+    TimedEvent,
+    pack_beat,
+    pack_events,
+)
 
 if TYPE_CHECKING:  # brainmidi.types brings numpy, which the player does not load
     from brainmidi.midi.ports import Output
@@ -40,7 +51,7 @@ class PlayerCore:
     settings : PlayerSettings, optional
         What goes out as control changes, and which of the performer's keys mean what; nothing by default.
     timeline : Timeline, optional
-        Says when each beat falls; the bars' own tempi by default.
+        Says when each beat falls; by default as the settings' clock has it.
     """
 
     def __init__(
@@ -53,12 +64,15 @@ class PlayerCore:
         timeline: Timeline | None = None,
     ) -> None:
         self._clock = clock
-        self._ahead_s = output.ahead_s
         self._silence_after_s = silence_after_s
         self._heard_s = clock.now_s()
-        self._timeline = timeline or OwnTimeline()
-        self._sounding = Sounding(output)
         settings = settings or PlayerSettings()
+        self._ahead_s = output.ahead_s
+        self._nudge_s = settings.clock.nudge_s
+        self._count_in = settings.clock.count_in
+        self._timeline = timeline or timeline_of(settings.clock)
+        self._pulses = Pulses(settings.clock)
+        self._sounding = Sounding(output)
         self._controls = ControlsOut(settings.controls)
         self._keys = Keys(settings.keys)
         self._queue = BarQueue()
@@ -90,8 +104,10 @@ class PlayerCore:
         match message.get("op"):
             case "bar":
                 self._queue.put(message, self._next_index())
+                self._get_ready()
             case "begin":
                 self._timeline.begin(float(message["at_s"]))
+                self._get_ready()
             case "knobs":
                 self._controls.aim(message["values"], self._heard_s)
             case "heartbeat":
@@ -107,17 +123,23 @@ class PlayerCore:
 
     def hear(self, data: tuple[int, ...], time_s: float) -> None:
         """Take one message of the performer's, which arrived at clock time `time_s`; all due by now has been played."""
-        if data[0] >= 0xF0 or self.done:
+        if self.done:
+            return
+        if data[0] >= 0xF0:
+            self._timeline.hear(data, time_s)
+            self._follow(self._clock.now_s())
             return
         asked = self._keys.take(data)
         if asked is not None:
             self._act(*asked)
             return
-        self._notices.append({"kind": "heard", "index": self._current_index(), "time_s": time_s, "data": list(data)})
+        notice = {"kind": "heard", "index": self._current_index(), "time_s": time_s, "data": list(data)}
         if self._current is not None:
             beat = Fraction(round(self._timeline.beat(time_s) * TICKS_PER_BEAT), TICKS_PER_BEAT)
             rank = 0 if is_release(data) else 2 if is_strike(data) else 1
             self._performed.append(TimedEvent(beat, rank, data))
+            notice["beat"] = pack_beat(beat)
+        self._notices.append(notice)
 
     def _act(self, action: str, on: bool | None) -> None:
         """Do what a key asks for. `on` is False where it was let go, None where it has no second state."""
@@ -133,9 +155,16 @@ class PlayerCore:
         detail = ("on" if self._held else "off") if action == "hold" else ""
         self._notices.append({"kind": action, "index": self._current_index(), "detail": detail})
 
+    def _get_ready(self) -> None:
+        """Set clock and count-in going as soon as there are both bar 0 and a time for it."""
+        first = self._queue.first
+        if first is not None and self._timeline.begun and self._current is None:
+            self._timeline.enter(first.start, first.bpm)  # a count-in goes by bar 0's tempo
+            self._pulses.roll(first.start, first.length, self._count_in)
+
     def _finish(self, last_index: int) -> None:
         self._last_index = last_index
-        if self._timeline.begun_s is None or (self._current is None and not self._queue):
+        if not self._timeline.begun or (self._current is None and not self._queue):
             self.done = True
         elif self._current_index() > last_index:  # the word came late: what stands in for a bar too many is cut here
             self.stop(None)
@@ -151,6 +180,7 @@ class PlayerCore:
         if self.done:
             return
         self.reason = reason
+        self._halt_pulses()
         if self._playing() and self._sounding.sent:
             self._end_beat = self._silence()
         elif self._playing():
@@ -173,7 +203,7 @@ class PlayerCore:
         """Clock time of the next thing to do, or None where only a message can bring one."""
         if self.done:
             return None
-        wanted_s = [self._due_s()]
+        wanted_s = [self._due_s(), self._timeline.deadline_s]
         if self._playing():
             wanted_s.append(self._controls_s())
             if self._silence_after_s is not None:
@@ -184,7 +214,10 @@ class PlayerCore:
         """Do everything that is due by now."""
         while not self.done:
             now_s = self._clock.now_s()
+            self._follow(now_s)
             due_s = self._due_s()
+            if self.done:
+                return
             if due_s is not None and due_s <= now_s:
                 self._step(due_s)
             elif self._composer_is_silent(now_s):
@@ -215,19 +248,53 @@ class PlayerCore:
 
     def _due_s(self) -> float | None:
         """Clock time of the next message or bar line; None while it has no time, and while bar 0 is not there."""
-        if self._current is None:
-            begun_s = self._timeline.begun_s if self._queue.first is not None else None
-            return None if begun_s is None else begun_s - self._ahead_s
-        due_s = self._timeline.clock_s(self._next_beat(self._current))
-        return None if due_s is None else due_s - self._ahead_s
+        beat = self._next_beat(self._current) if self._current is not None else self._first_beat()
+        if beat is None:
+            return None
+        pulse = self._pulses.beat
+        due_s = self._timeline.clock_s(beat if pulse is None else min(beat, pulse))
+        return None if due_s is None else due_s + self._nudge_s - self._ahead_s
+
+    def _first_beat(self) -> Fraction | None:
+        return self._queue.first.start if self._timeline.begun and self._queue.first is not None else None
+
+    def _follow(self, now_s: float) -> None:
+        """Go with a master who has stopped, jumped or begun to play since."""
+        if self._timeline.look(now_s) and self._current is not None:
+            self._pause(self._current)
+        first = self._queue.first
+        if self.done or not self._timeline.waits or (self._current is None and first is None):
+            return
+        if self._current is not None:
+            start, length, bars_before = self._current.end, self._current.length, 0
+        elif first is not None:
+            start, length, bars_before = first.start, first.length, self._count_in
+        self._timeline.place(start, length, now_s, bars_before)
+        self._pulses.roll(start, length, bars_before)
+
+    def _pause(self, current: Segment) -> None:
+        """Break off the bar that sounds: the next one begins where the master's next bar line is."""
+        self._halt_pulses()
+        beat = self._silence()
+        self._position = len(current.events)
+        self._notices.append({"kind": "paused", "index": current.index})
+        if current.index == self._last_index:
+            self._end_beat = beat
+            self.done = True
+
+    def _halt_pulses(self) -> None:
+        for data in self._pulses.halt():
+            self._sounding.pulse(data)
 
     def _next_beat(self, current: Segment) -> Fraction:
         return current.events[self._position].beat if self._position < len(current.events) else current.end
 
     def _step(self, due_s: float) -> None:
-        if self._current is None:
+        if self._pulse_is_next():
+            self._sounding.pulse(self._pulses.take(), due_s + self._ahead_s)
+        elif self._current is None:
             # Bar 0 has nothing to stand in for it: if it comes after its beat, the take begins when it comes.
-            self._timeline.begin(max(due_s, self._heard_s) + self._ahead_s)
+            self._timeline.begin(max(due_s, self._heard_s) + self._ahead_s - self._nudge_s)
             self._enter(self._queue.take_first())
         elif self._position < len(self._current.events):
             event = self._current.events[self._position]
@@ -236,8 +303,18 @@ class PlayerCore:
         elif self._current.index == self._last_index:
             self._end_beat = self._current.end
             self.done = True
+            self._halt_pulses()
         else:
             self._enter(self._next_segment(self._current))
+
+    def _pulse_is_next(self) -> bool:
+        """Return whether clock or metronome come next; on one beat they go before a note, and none is on the end."""
+        pulse, current = self._pulses.beat, self._current
+        if pulse is None:
+            return False
+        if current is None:
+            return pulse <= 0
+        return pulse <= self._next_beat(current) and (pulse < current.end or current.index != self._last_index)
 
     def _next_segment(self, current: Segment) -> Segment:
         if self._held:
@@ -250,6 +327,7 @@ class PlayerCore:
 
     def _enter(self, segment: Segment) -> None:
         self._timeline.enter(segment.start, segment.bpm)
+        self._pulses.bar(segment.start, segment.length)
         self._current, self._position = segment, 0
         self._played.append(
             {
@@ -268,6 +346,7 @@ class PlayerCore:
                 "segment": segment.kind,
                 "source": segment.source,
                 "lateness_ms": self._worst_s * 1000.0,
+                "bpm": self._timeline.bpm,
             }
         )
         self._worst_s = 0.0
@@ -310,7 +389,7 @@ class PlayerCore:
         return Fraction(self._sounding.free_tick(self._tick_now()), TICKS_PER_BEAT)
 
     def _tick_now(self) -> int:
-        return int(self._timeline.beat(self._clock.now_s()) * TICKS_PER_BEAT // 1)
+        return int(self._timeline.beat(self._clock.now_s() - self._nudge_s) * TICKS_PER_BEAT // 1)
 
     # ---------------------------------------------------------------------------------------------- messages out
 
@@ -326,13 +405,23 @@ class PlayerCore:
             "events": pack_events(tuple(self._sounding.sent)),
             "performed": pack_events(tuple(self._performed)),
             "played": self._played,
+            "tempi": [[*pack_beat(beat), bpm] for beat, bpm in self._timeline.tempi()],
             "late": self._queue.late,
             "lateness_ms": [_quantile(lateness_ms, share) for share in (0.5, 0.99, 1.0)],
+            "lateness_counts": _histogram(lateness_ms),
             "first_note_s": self._first_note_s,
             "begun_s": self._timeline.begun_s,
             "end_beat": pack_beat(self._end_beat),
             "reason": self.reason,
         }
+
+
+def _histogram(values_ms: list[float]) -> list[int]:
+    """Return how many of `values_ms` lie below each edge of the histogram and above the one before, and beyond all."""
+    counts = [0] * (len(LATENESS_EDGES_MS) + 1)
+    for value_ms in values_ms:
+        counts[bisect_right(LATENESS_EDGES_MS, value_ms)] += 1
+    return counts
 
 
 def _quantile(ordered: list[float], share: float) -> float:

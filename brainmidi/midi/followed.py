@@ -7,6 +7,10 @@ from fractions import Fraction
 from math import ceil, floor, inf
 from typing import Protocol
 
+from brainmidi.midi.clockmaster import ClockSettings
+from brainmidi.midi.sync import ClockFollower
+from brainmidi.midi.timeline import OwnTimeline, Timeline
+
 #: A bar that is there this little after its bar line may still begin on it: one tick of the clock, in beats.
 _GRACE = Fraction(1, 24)
 
@@ -23,11 +27,6 @@ class Master(Protocol):
     @property
     def tempo_bpm(self) -> float:
         """Quarter notes a minute."""
-        ...
-
-    @property
-    def position(self) -> Fraction:
-        """Song position that was reached last, in beats."""
         ...
 
     @property
@@ -99,10 +98,9 @@ class FollowedTimeline:
         if self._placed is None:
             return False
         if self._master.running and self._master.placements == self._placed:
-            self._note(now_s)
+            self._reached = self.beat(now_s)
+            self._note()
             return False
-        if not self._master.running:
-            self._reached = max(self._reached, self._master.position - self._offset)
         self._placed = None
         return True
 
@@ -147,19 +145,31 @@ class FollowedTimeline:
             changes += tempo_changes(run)
         return changes
 
-    def _note(self, now_s: float) -> None:
+    def _note(self) -> None:
         """Keep when each whole beat of the take fell."""
-        if not self._runs or not self._runs[-1]:
-            return
-        last = floor(self._runs[-1][-1][0])
-        now = floor(self.beat(now_s))
-        if now > last:
-            self._keep(Fraction(now))
+        whole = Fraction(floor(self._reached))
+        if self._runs and self._runs[-1] and whole > self._runs[-1][-1][0]:
+            self._keep(whole)
 
     def _keep(self, beat: Fraction) -> None:
         time_s = self.clock_s(beat)
         if time_s is not None:
             self._runs[-1].append((beat, time_s))
+
+
+def timeline_of(settings: ClockSettings, *, grain_s: float = 0.0) -> Timeline:
+    """Return the timeline of a clock that needs no library: the take's own, or one that follows MIDI clock.
+
+    Parameters
+    ----------
+    settings : ClockSettings
+        Whose time is kept.
+    grain_s : float, optional
+        As :class:`~brainmidi.midi.sync.ClockFollower` has it.
+    """
+    if settings.source == "internal":
+        return OwnTimeline()
+    return FollowedTimeline(ClockFollower(settings.bpm, grain_s=grain_s))
 
 
 def tempo_changes(points: Sequence[tuple[Fraction, float]]) -> list[tuple[Fraction, float]]:

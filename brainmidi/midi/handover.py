@@ -57,8 +57,9 @@ class PlayerNotice:
     ----------
     kind : str
         ``"started"`` (a bar began), ``"late"`` (a bar was not there on its first beat; comes before the ``started`` of
-        what stands in for it), ``"stopped"`` (the player ended the take by itself), ``"heard"`` (the performer sent a
-        message), ``"panic"``, ``"hold"``, ``"capture"`` (a key asked for it) or ``"input"`` (an input came or went).
+        what stands in for it), ``"paused"`` (a master stopped or jumped, and broke the bar off), ``"stopped"`` (the
+        player ended the take by itself), ``"heard"`` (the performer sent a message), ``"panic"``, ``"hold"``,
+        ``"capture"`` (a key asked for it) or ``"input"`` (an input came or went).
     index : int
         The bar.
     time_s : float or None
@@ -75,6 +76,10 @@ class PlayerNotice:
         Index of the bar or fallback that it was handed over as.
     data : tuple of int
         Message bytes, for ``"heard"``.
+    bpm : float or None
+        A master's tempo in quarter notes a minute, for ``"started"``; None where the bar's own goes.
+    beat : Fraction or None
+        Beat of the take on which it arrived, for ``"heard"`` while the take plays.
     """
 
     kind: str
@@ -86,12 +91,15 @@ class PlayerNotice:
     segment: str = "bar"
     source: int = -1
     data: tuple[int, ...] = ()
+    bpm: float | None = None
+    beat: Fraction | None = None
 
     @classmethod
     def unpack(cls, message: Message) -> PlayerNotice:
         """Return the notice that a line of the player's spells."""
         values = {name: value for name, value in message.items() if name != "op"}
-        return cls(**{**values, "data": tuple(values.get("data", ()))})
+        beat = unpack_beat(values["beat"]) if "beat" in values else None
+        return cls(**{**values, "data": tuple(values.get("data", ())), "beat": beat})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +126,10 @@ class PlayReport:
         Beat on which the take ended: the last bar's end, or where it was cut.
     reason : str or None
         Why the player stopped by itself, if it did.
+    tempi : tuple of (Fraction, float)
+        Beat and quarter notes a minute of each change that a master made; none where the bars' own tempi went.
+    lateness_counts : tuple of int
+        How many messages were late by less than each of :data:`brainmidi.midi.wire.LATENESS_EDGES_MS`, and by more.
     """
 
     sent_events: tuple[MidiEvent, ...]
@@ -131,6 +143,8 @@ class PlayReport:
     first_note_s: float | None
     end_beat: Fraction
     reason: str | None = None
+    lateness_counts: tuple[int, ...] = ()
+    tempi: tuple[tuple[Fraction, float], ...] = ()
 
 
 class Handover:
@@ -183,10 +197,12 @@ class Handover:
             lateness_p50_ms=p50_ms,
             lateness_p99_ms=p99_ms,
             lateness_max_ms=max_ms,
+            lateness_counts=tuple(message["lateness_counts"]),
             begun_s=message["begun_s"],
             first_note_s=message["first_note_s"],
             end_beat=unpack_beat(message["end_beat"]),
             reason=message["reason"],
+            tempi=tuple((Fraction(top, bottom), bpm) for top, bottom, bpm in message["tempi"]),
         )
 
     def _played(self, entry: Mapping[str, Any]) -> Bar:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from brainmidi.errors import MidiError
+from brainmidi.midi.clockmaster import ClockSettings
 from brainmidi.midi.controls_out import ControlRule
 from brainmidi.midi.keys import Key
 
@@ -30,6 +31,8 @@ class PlayerSettings:
         Which knobs and features go out as control changes.
     keys : mapping of str to Key
         The performer's notes and controllers that mean ``"panic"``, ``"hold"`` and ``"capture"``.
+    clock : ClockSettings
+        Whose time is kept, and what goes out of it.
     """
 
     port: str | None = None
@@ -38,6 +41,7 @@ class PlayerSettings:
     network: int = 0
     controls: tuple[ControlRule, ...] = ()
     keys: Mapping[str, Key] = field(default_factory=dict)
+    clock: ClockSettings = field(default_factory=ClockSettings)
 
     def dump(self) -> str:
         """Return the settings as JSON."""
@@ -56,6 +60,8 @@ class PlayerSettings:
             values: dict[str, Any] = json.loads(text)
             values["controls"] = tuple(ControlRule(**rule) for rule in values.get("controls", ()))
             values["keys"] = {action: Key(**key) for action, key in values.get("keys", {}).items()}
+            clock = values.get("clock", {})
+            values["clock"] = ClockSettings(**{**clock, "pulses": tuple(clock.get("pulses", ClockSettings().pulses))})
             return cls(**values)
         except (ValueError, TypeError, AttributeError) as error:
             known = ", ".join(each.name for each in fields(cls))

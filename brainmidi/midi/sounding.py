@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ if TYPE_CHECKING:  # brainmidi.types brings numpy, which the player does not loa
 
 #: In the order of a panic: the pedal first, since it keeps notes that are off; then all notes, then all sound.
 SUSTAIN, NOTES_OFF, SOUND_OFF = 64, 123, 120
+
+#: More messages than any output is ahead of the clock by.
+_MOST_AHEAD = 4096
 
 #: Where pitch bend and channel pressure rest, by status byte: no reset but ours brings them back.
 _REST: dict[int, tuple[int, ...]] = {0xE0 | channel: (0xE0 | channel, 0, 64) for channel in range(16)}
@@ -44,6 +48,8 @@ class Sounding:
         self._channels: set[int] = set()
         self._moved: dict[int, tuple[int, ...]] = {}  # bends and pressures off their rest, by status byte
         self.sent: list[TimedEvent] = []
+        # What was handed over last: bytes, when wanted, and whether it is in `sent`.
+        self._handed: deque[tuple[tuple[int, ...], float | None, bool]] = deque(maxlen=_MOST_AHEAD)
 
     def send(self, event: TimedEvent, at_s: float | None = None) -> None:
         """Send one message.
@@ -62,28 +68,49 @@ class Sounding:
         """
         self._output.send(event.data, at_s)
         self.sent.append(event)
-        channel = event.data[0] & 0x0F
+        self._handed.append((event.data, at_s, True))
+        self._book(event.data)
+
+    def pulse(self, data: tuple[int, ...], at_s: float | None = None) -> None:
+        """Send a message that is no part of the take, such as a clock or a click; a click is closed all the same."""
+        self._output.send(data, at_s)
+        self._handed.append((data, at_s, False))
+        if data[0] < 0xF0:
+            self._book(data)
+
+    def _book(self, data: tuple[int, ...]) -> None:
+        channel = data[0] & 0x0F
         self._channels.add(channel)
-        if is_strike(event.data):
-            self._open.add((channel, event.data[1]))
-        elif is_release(event.data):
-            self._open.discard((channel, event.data[1]))
-        elif event.data[0] in _REST:
-            self._moved[event.data[0]] = event.data
+        if is_strike(data):
+            self._open.add((channel, data[1]))
+        elif is_release(data):
+            self._open.discard((channel, data[1]))
+        elif data[0] in _REST:
+            self._moved[data[0]] = data
 
     def is_open(self, data: tuple[int, ...]) -> bool:
         """Return whether the note that a note message names is sounding."""
         return (data[0] & 0x0F, data[1]) in self._open
 
     def recall(self) -> None:
-        """Take back what the output was given ahead of time and has not sent: it has not sounded, nor will it."""
+        """Take back what the output was given ahead of time and has not sent: it has not sounded, nor will it.
+
+        Clock goes out all the same, since whoever follows it counts.
+        """
+        clocks = []
         for _ in range(self._output.cancel()):
-            data = self.sent.pop().data
-            key = (data[0] & 0x0F, data[1])
-            if is_strike(data):
+            data, at_s, kept = self._handed.pop()
+            if kept:
+                self.sent.pop()
+            key = (data[0] & 0x0F, data[1] if len(data) > 1 else 0)
+            if data[0] >= 0xF0:
+                clocks.append((data, at_s))
+            elif is_strike(data):
                 self._open.discard(key)
             elif is_release(data):
                 self._open.add(key)
+        for data, at_s in reversed(clocks):
+            self.pulse(data, at_s)
 
     def silence(self, beat: Fraction) -> None:
         """Close every open note, then tell every channel used to let go: CC64 = 0, CC123, CC120, bend and pressure."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Protocol
 
@@ -15,8 +16,28 @@ class Timeline(Protocol):
     """
 
     @property
+    def begun(self) -> bool:
+        """Whether :meth:`begin` was called."""
+        ...
+
+    @property
     def begun_s(self) -> float | None:
         """Clock time of beat 0; None before it is known."""
+        ...
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is a master who plays, and the take has no place in his song yet: see :meth:`place`."""
+        ...
+
+    @property
+    def deadline_s(self) -> float | None:
+        """Clock time at which :meth:`look` has to be called even though nothing was heard; None where never."""
+        ...
+
+    @property
+    def bpm(self) -> float | None:
+        """A master's tempo, in quarter notes a minute; None where the bars' own goes."""
         ...
 
     def begin(self, at_s: float) -> None:
@@ -35,13 +56,38 @@ class Timeline(Protocol):
         """Return the beat at clock time `clock_s`; 0 before the take."""
         ...
 
+    def hear(self, data: Sequence[int], time_s: float) -> None:
+        """Take a clock or transport message that arrived at clock time `time_s`."""
+        ...
+
+    def look(self, now_s: float) -> bool:
+        """Return whether a master has stopped or jumped since the last call: the take then has lost its place."""
+        ...
+
+    def place(self, start: Fraction, length: Fraction, now_s: float, bars_before: int = 0) -> None:
+        """Let beat `start` fall on the master's next bar line, or `bars_before` bars of `length` beats later."""
+        ...
+
+    def tempi(self) -> list[tuple[Fraction, float]]:
+        """Return (beat, quarter notes a minute) of each change that a master made; none where the bars' own goes."""
+        ...
+
 
 class OwnTimeline:
     """The take's own time: every bar is played in the tempo that it brings, and nothing else moves a beat."""
 
+    waits = False
+    deadline_s: float | None = None
+    bpm: float | None = None
+
     def __init__(self) -> None:
         self._begun_s: float | None = None
         self._tempo: TempoMap | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether :meth:`begin` was called."""
+        return self._begun_s is not None
 
     @property
     def begun_s(self) -> float | None:
@@ -67,3 +113,17 @@ class OwnTimeline:
         if self._begun_s is None or self._tempo is None:
             return Fraction(0)
         return self._tempo.beat(max(0.0, clock_s - self._begun_s))
+
+    def hear(self, data: Sequence[int], time_s: float) -> None:
+        """Pass over what another program's clock says."""
+
+    def look(self, now_s: float) -> bool:
+        """Return False: nobody stops this time."""
+        return False
+
+    def place(self, start: Fraction, length: Fraction, now_s: float, bars_before: int = 0) -> None:
+        """Do nothing: every beat has its place."""
+
+    def tempi(self) -> list[tuple[Fraction, float]]:
+        """Return nothing: the bars say it."""
+        return []
