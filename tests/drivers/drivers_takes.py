@@ -69,7 +69,7 @@ def make_band(melody=None, **given):
     return Session(make_setup(**band, **given), melody, FakeAccompaniment(), FakeBass(), FakeDrums())
 
 
-def make_keeper(path: Path, *, trace=None, on_bar=None, autosave=False):
+def make_keeper(path: Path, *, trace=None, on_bar=None, autosave=False, more=None):
     return TakeKeeper(
         TakeFiles(path, trace),
         metre="4/4",
@@ -77,6 +77,7 @@ def make_keeper(path: Path, *, trace=None, on_bar=None, autosave=False):
         channels=CHANNELS,
         on_bar=on_bar,
         autosave=autosave,
+        more=more,
     )
 
 
