@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from brainmidi.errors import ConfigError
+from brainmidi.tables.clock import ClockTable
 from brainmidi.tables.mapping import EventTable, MapTable, RangeTable, default_events
 from brainmidi.tables.midi import ControlTable, MidiTable
 from brainmidi.tables.music import AnchorsTable, ModelsTable, PartsTable, SessionTable
@@ -43,6 +44,7 @@ class SessionConfig(Table):
     anchors: AnchorsTable = AnchorsTable()
     midi: MidiTable = MidiTable()
     cc: dict[str, ControlTable] = Field(default_factory=dict, description="a table of controls")
+    clock: ClockTable = ClockTable()
 
     @model_validator(mode="after")
     def _rest_is_long_enough(self) -> SessionConfig:
@@ -57,6 +59,9 @@ class SessionConfig(Table):
         for part, channel in self.channels().items():
             if (other := taken.setdefault(channel, part)) != part:
                 raise ValueError(f"[parts] {other} and {part} share MIDI channel {channel}; give each its own")
+        clicks = self.clock.click_channel
+        if (self.clock.metronome or self.clock.count_in) and (other := taken.get(clicks)) is not None:
+            raise ValueError(f"[clock] click_channel and [parts] {other} share MIDI channel {clicks}; choose another")
         return self
 
     @model_validator(mode="after")

@@ -37,6 +37,7 @@ _BOARD = "Board (BrainFlow's connection parameters)"
 _MUSIC = "Music"
 _REST = "Baseline (what rest looks like)"
 _OUT = "Output"
+_CLOCK = "Clock"
 
 ConfigFile = Annotated[
     Path | None,
@@ -83,10 +84,35 @@ BaselineFrom = Annotated[
     Path | None, typer.Option(metavar="RECORDING", help="Fit it to a recording made at rest.", rich_help_panel=_REST)
 ]
 BaselineProfile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Use a profile saved earlier.", rich_help_panel=_REST)
+    Path | None,
+    typer.Option(
+        "--baseline-profile",
+        "--profile",
+        metavar="FILE",
+        help="Use what `brainmidi calibrate` or --save-baseline wrote.",
+        rich_help_panel=_REST,
+    ),
 ]
 SaveBaseline = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Save the baseline of this take.", rich_help_panel=_REST)
+]
+Clock = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHOSE", help="internal, midi (follow the clock on our input) or link.", rich_help_panel=_CLOCK
+    ),
+]
+SendClock = Annotated[
+    bool | None, typer.Option("--send-clock", help="Send MIDI clock, for others to follow.", rich_help_panel=_CLOCK)
+]
+NudgeMs = Annotated[
+    float | None, typer.Option(metavar="MS", help="Send everything later; earlier if < 0.", rich_help_panel=_CLOCK)
+]
+CountIn = Annotated[
+    int | None, typer.Option(metavar="BARS", help="Clicks before the first bar, 0..8 bars.", rich_help_panel=_CLOCK)
+]
+Metronome = Annotated[
+    bool | None, typer.Option("--metronome", help="Click on every beat, on channel 15.", rich_help_panel=_CLOCK)
 ]
 Output = Annotated[
     list[Path] | None,
@@ -124,6 +150,11 @@ PLACES: Mapping[str, tuple[str, str]] = {
     "baseline_from": ("baseline", "recording"),
     "baseline_profile": ("baseline", "profile"),
     "port": ("midi", "port"),
+    "clock": ("clock", "source"),
+    "send_clock": ("clock", "send"),
+    "nudge_ms": ("clock", "nudge_ms"),
+    "count_in": ("clock", "count_in"),
+    "metronome": ("clock", "metronome"),
 }
 _NO_BASELINE: Mapping[str, object] = {"seconds": 0.0, "recording": "", "profile": ""}
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from brainmidi.config import SessionConfig
 from brainmidi.controls.baseline import UNRESTING
 from brainmidi.drivers.faders import FaderRule
+from brainmidi.midi.clockmaster import ClockSettings
 from brainmidi.midi.controls_out import ControlRule
 from brainmidi.midi.keys import Key
 from brainmidi.midi.settings import PlayerSettings
+from brainmidi.music.metre import Metre
 
 #: A feature that goes out as a control covers so many robust z on either side of rest, unless told otherwise.
 SENT_Z = 3.0
 
 
 def player_settings(config: SessionConfig) -> PlayerSettings:
-    """Return what ``[midi]`` and ``[cc]`` say about ports, controls and keys."""
+    """Return what ``[midi]``, ``[cc]`` and ``[clock]`` say about ports, controls, keys and time."""
     midi = config.midi
     rules = [
         ControlRule(knob, midi.cc_channel, number=number)
@@ -42,6 +44,21 @@ def player_settings(config: SessionConfig) -> PlayerSettings:
         network=midi.network,
         controls=tuple(rules),
         keys={action: Key(**key.model_dump()) for action, key in midi.keys.items()},
+        clock=_clock_settings(config),
+    )
+
+
+def _clock_settings(config: SessionConfig) -> ClockSettings:
+    clock = config.clock
+    return ClockSettings(
+        source=clock.source,
+        send=clock.send,
+        nudge_s=clock.nudge_ms / 1000,
+        count_in=clock.count_in,
+        metronome=clock.metronome,
+        click_channel=clock.click_channel,
+        pulses=Metre.parse(config.session.metre).pulses,
+        bpm=config.session.tempo_bpm,
     )
 
 
