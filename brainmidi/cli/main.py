@@ -15,14 +15,17 @@ import typer
 from typer.exceptions import TyperException
 
 import brainmidi
+from brainmidi.cli.calibrate import calibrate
 from brainmidi.cli.checkpoints import checkpoints_app
 from brainmidi.cli.continue_ import continue_
+from brainmidi.cli.doctor import doctor
 from brainmidi.cli.evaluate import evaluate_app
 from brainmidi.cli.improv import improv
 from brainmidi.cli.init import init
 from brainmidi.cli.latent import latent_app
 from brainmidi.cli.ports import ports
 from brainmidi.cli.score import score
+from brainmidi.cli.sham import sham
 from brainmidi.cli.sources import sources
 from brainmidi.cli.train import train_app
 from brainmidi.errors import BrainmidiError
@@ -44,8 +47,11 @@ app = typer.Typer(
 app.command()(improv)
 app.command()(score)
 app.command("continue")(continue_)
+app.command()(calibrate)
+app.command()(sham)
 app.command()(sources)
 app.command()(ports)
+app.command()(doctor)
 app.command()(init)
 app.add_typer(train_app)
 app.add_typer(evaluate_app)

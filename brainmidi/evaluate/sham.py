@@ -1,0 +1,277 @@
+"""Sham scores: what the same settings make of a brain, of its surrogates and of other brains, under a blind key.
+
+If the music of the recording follows what went on in it no better than theirs, it does not follow *this* brain.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from brainmidi.acquire.replay import ArraySource
+from brainmidi.acquire.surrogate import phase_randomised
+from brainmidi.condition.conditioner import Conditioner
+from brainmidi.config import SessionConfig
+from brainmidi.drivers import assemble
+from brainmidi.drivers.chosen import chosen_checkpoints
+from brainmidi.drivers.offline import VoiceLoader, make_session, prepare, score_signal
+from brainmidi.drivers.take import TakeFiles, TakeKeeper
+from brainmidi.errors import ConfigError, SourceError
+from brainmidi.evaluate.shamkey import KEY_FILE, REAL, Key
+from brainmidi.evaluate.standout import Agreement, Reference, StandsOut, agreement, knob_agreement
+from brainmidi.features.extractor import FeatureExtractor
+from brainmidi.music.phrase import Anchor
+from brainmidi.music.voices import Voices
+from brainmidi.types import Bar, Chunk, Marker
+
+_MOST = 99
+#: Where a stream of EEG came from.
+SURROGATE, OTHER = "phases randomised", "another brain"
+
+
+@dataclass(frozen=True, slots=True)
+class Brain:
+    """A stream of EEG to be made into a score.
+
+    Parameters
+    ----------
+    kind : str
+        :data:`REAL`, :data:`SURROGATE` or :data:`OTHER`.
+    chunk : Chunk
+        Raw samples, whole.
+    edges_s : tuple of float
+        Where each of the recordings that were joined begins.
+    which : str
+        Tells it from others of its kind.
+    """
+
+    kind: str
+    chunk: Chunk
+    edges_s: tuple[float, ...] = (0.0,)
+    which: str = ""
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.chunk) / self.chunk.montage.rate_hz
+
+    def first(self, seconds: float) -> Brain:
+        """Return its first seconds."""
+        n = round(seconds * self.chunk.montage.rate_hz)
+        times_s = self.chunk.time_s[:n]
+        markers = tuple(marker for marker in self.chunk.markers if marker.time_s <= times_s[-1])
+        chunk = Chunk(self.chunk.samples_uv[:n], times_s, self.chunk.montage, markers)
+        return replace(self, chunk=chunk)
+
+    def surrogate(self, number: int, seed: int) -> Brain:
+        """Return a surrogate: see :func:`brainmidi.acquire.surrogate.phase_randomised`. Its markers stay."""
+        rng = np.random.default_rng([seed, number])
+        chunk = self.chunk
+        samples = phase_randomised(chunk.samples_uv, chunk.montage.rate_hz, rng)
+        made = Chunk(samples, chunk.time_s, chunk.montage, chunk.markers)
+        return Brain(SURROGATE, made, self.edges_s, str(number))
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What came of a brain: how far the music, and how far the knobs, follow the reference."""
+
+    brain: Brain
+    heard: Agreement
+    knobs: Agreement
+
+
+def read_brain(paths: Sequence[Path], config: SessionConfig, kind: str = REAL) -> Brain:
+    """Return recordings, one after the other, as one stream; each loses its own offset, so that no step is heard.
+
+    Raises
+    ------
+    SourceError
+        They do not have the same channels and rate.
+    """
+    samples, markers, edges_s = [], [], [0.0]
+    montage = None
+    for path in paths:
+        chunk = assemble.open_file(path, config).read(float("inf"))
+        assert chunk is not None  # a recording without samples is refused when it is opened
+        if montage is not None and chunk.montage != montage:
+            raise SourceError(
+                f"{path} has {len(chunk.montage.names)} channels at {chunk.montage.rate_hz:g} Hz, {paths[0].name} "
+                f"{len(montage.names)} at {montage.rate_hz:g} Hz; join recordings of one montage only"
+            )
+        montage = chunk.montage
+        markers += [Marker(edges_s[-1] + marker.time_s, marker.label) for marker in chunk.markers]
+        offset = np.nanmedian(chunk.samples_uv, axis=0) if len(paths) > 1 else 0.0
+        samples.append(chunk.samples_uv - np.nan_to_num(offset))
+        edges_s.append(edges_s[-1] + len(chunk) / montage.rate_hz)
+    assert montage is not None  # at least one path is given
+    whole = np.concatenate(samples)
+    chunk = Chunk(whole, np.arange(len(whole)) / montage.rate_hz, montage, tuple(markers))
+    return Brain(kind, chunk, tuple(edges_s[:-1]), ", ".join(path.name for path in paths))
+
+
+def reference(brain: Brain, config: SessionConfig) -> Reference:
+    """Return what music is held against: which of the joined recordings it is; of a single one, its own feature.
+
+    The feature is the one behind the latent position, or behind the first knob that one drives.
+    """
+    if len(brain.edges_s) > 1:
+        edges_s = np.array(brain.edges_s)
+        text = f"which of the {len(edges_s)} recordings was going on"
+        return Reference(text, True, lambda time_s: float(np.searchsorted(edges_s, time_s, side="right")))
+    knobs = assemble.control_map(config, brain.chunk.montage.names).knobs
+    if not knobs:
+        raise ConfigError(
+            "no knob is driven by a feature, one at least is needed for a sham; see [map] in session.toml"
+        )
+    feature = (knobs.get("latent_mix") or next(iter(knobs.values()))).feature
+    conditioner = Conditioner(brain.chunk.montage, settings=assemble.condition_settings(config))
+    extractor = FeatureExtractor(brain.chunk.montage, assemble.feature_settings(config))
+    frames = extractor.process(conditioner.process(brain.chunk))
+    times_s = np.array([frame.time_s for frame in frames])
+    values = np.array([frame.values.get(feature, np.nan) for frame in frames])
+
+    def at(time_s: float) -> float:
+        place = int(np.searchsorted(times_s, time_s + 1e-6, side="right")) - 1
+        return float(values[place]) if place >= 0 else float("nan")
+
+    return Reference(f"{feature} of the recording as it went", False, at)
+
+
+def make_sham(
+    config: SessionConfig,
+    recordings: Sequence[Path],
+    folder: Path,
+    *,
+    others: Sequence[Path] = (),
+    n: int = 20,
+    voices: VoiceLoader | None = None,
+    anchors: tuple[Anchor, ...] | None = None,
+    progress: Callable[[str], None] = lambda line: None,
+    rng: np.random.Generator | None = None,
+) -> Key:
+    """Make a score of a recording and of its shams, with the same settings and seed, and seal which is which.
+
+    Parameters
+    ----------
+    config : SessionConfig
+        All settings; each stream has its own baseline by the rule that they give.
+    recordings : sequence of Path
+        Of one brain; several are joined, and are the phases that the music is held against.
+    folder : Path
+        Where the scores go, as A01.mid, A02.mid, ..., with key.json; made if need be.
+    others : sequence of Path
+        Recordings of other people.
+    n : int
+        Surrogates, 1..99.
+    voices : callable, optional
+        Makes the voices of ``[session] parts``; the models are loaded once by default.
+    anchors : tuple of Anchor, optional
+        Of the melody; the shipped ones by default.
+    progress : callable, optional
+        Told in a line what comes next.
+    rng : numpy.random.Generator, optional
+        Draws the blind names; by default nobody can foresee them. (The surrogates' phases come from the seed.)
+
+    Returns
+    -------
+    Key
+        Already sealed in `folder`.
+
+    Raises
+    ------
+    ConfigError
+        `n` is out of range, or the folder holds a key already.
+    SourceError
+        A recording cannot be read or is too short.
+    """
+    if not 1 <= n <= _MOST:
+        raise ConfigError(f"-n {n} is outside 1..{_MOST}; 20 is usual, 99 can show p = 0.01")
+    if (folder / KEY_FILE).exists():
+        raise ConfigError(f"-o {folder} holds sham scores already; name another folder, or reveal those first")
+    real = read_brain(recordings, config)
+    strangers = [read_brain([path], config, OTHER) for path in others]
+    seconds = min(brain.duration_s for brain in (real, *strangers))
+    truth = reference(real, config)
+    brains = [real, *(real.surrogate(number, config.session.seed) for number in range(1, n + 1)), *strangers]
+    order = (np.random.default_rng() if rng is None else rng).permutation(len(brains))
+    folder.mkdir(parents=True, exist_ok=True)
+    play = _Player(config, voices, anchors)
+    found: dict[str, Score] = {}
+    for place, which in enumerate(order.tolist()):
+        name = _blind_name(place)
+        progress(f"{name} of {len(brains)}")
+        bars = play(brains[which].first(seconds), folder / f"{name}.mid")
+        found[name] = Score(brains[which], agreement(bars, truth), knob_agreement(bars, truth))
+    key = _key(found, truth)
+    key.seal(folder)
+    return key
+
+
+def _blind_name(place: int) -> str:
+    """Return A01 .. A99, B01 ..: nothing that tells one from another."""
+    return f"{string.ascii_uppercase[place // 99]}{place % 99 + 1:02d}"
+
+
+class _Player:
+    """Makes scores with one set of voices, loaded at the first."""
+
+    def __init__(self, config: SessionConfig, voices: VoiceLoader | None, anchors: tuple[Anchor, ...] | None) -> None:
+        self._config = config
+        self._load = voices
+        self._voices: Voices | None = None
+        self._setup = assemble.session_setup(config, anchors)
+        self._checkpoints = chosen_checkpoints(config)
+
+    def __call__(self, brain: Brain, midi: Path) -> tuple[Bar, ...]:
+        config, setup = self._config, self._setup
+        if self._voices is None:
+            self._voices = self._first_voices()
+        voices = self._voices
+        chunk = brain.chunk
+        # The source is called as the score is: the name must not tell whose it is.
+        source = ArraySource(midi.stem, chunk.samples_uv, chunk.montage, chunk.markers)
+        signal = prepare(config, source)
+        session = make_session(setup, config.session.parts, lambda: voices, checkpoints=self._checkpoints)
+        files = TakeFiles(midi, title=midi.stem)
+        channels = config.channels()
+        keeper = TakeKeeper(files, metre=str(setup.metre), key=setup.key, channels=channels, autosave=False)
+        with keeper:
+            return score_signal(signal, session, keeper).bars
+
+    def _first_voices(self) -> Voices:
+        if self._load is not None:
+            return Voices(*self._load())
+        from brainmidi.drivers.voices import load_voices
+
+        return load_voices(self._config.session.parts, checkpoints=self._checkpoints, style=self._setup.style)
+
+
+def _key(found: Mapping[str, Score], truth: Reference) -> Key:
+    """Return the key with every score's figures, and how far the real one stands out."""
+    (real,) = (score for score in found.values() if score.brain.kind == REAL)
+    lines = [
+        f"held against {truth.text}: rank correlation over bars, the largest of all that is heard, and of all knobs"
+    ]
+    for name, score in sorted(found.items(), key=lambda item: -item[1].heard.value):
+        ears, knobs = score.heard, score.knobs
+        columns = f"{ears.value:.2f} {ears.name:<12}  {knobs.value:.2f} {knobs.name:<11}"
+        lines.append(f"{name}  {columns}  {score.brain.kind} {score.brain.which}".rstrip())
+    p: dict[str, float] = {}
+    for kind in (SURROGATE, OTHER):
+        shams = [score for score in found.values() if score.brain.kind == kind]
+        if shams:
+            by_ear = StandsOut(real.heard.value, tuple(score.heard.value for score in shams))
+            by_knob = StandsOut(real.knobs.value, tuple(score.knobs.value for score in shams))
+            lines += [f"{kind}, heard: {by_ear.text()}", f"{kind}, knobs: {by_knob.text()}"]
+            p |= {f"{kind}, heard": by_ear.p, f"{kind}, knobs": by_knob.p}
+    figures = {name: {"heard": asdict(score.heard), "knobs": asdict(score.knobs)} for name, score in found.items()}
+    return Key(
+        {name: score.brain.kind for name, score in found.items()},
+        tuple(lines),
+        {"reference": truth.text, "p": p, "scores": figures},
+    )

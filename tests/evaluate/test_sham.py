@@ -1,0 +1,167 @@
+"""Sham scores: the real one stands out where the music follows the brain, and nothing tells which it is."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import ANCHORS, FakeAccompaniment, FakeMelody
+
+from brainmidi.acquire.csvfile import write_csv
+from brainmidi.cli.main import main
+from brainmidi.config import parse_config
+from brainmidi.errors import ConfigError, SourceError
+from brainmidi.evaluate import sham
+from brainmidi.evaluate.shamkey import KEY_FILE, REAL, Key
+from brainmidi.types import Chunk, Montage
+
+RATE_HZ = 128.0
+CONFIG = {"session": {"bars": 40}}
+
+
+def fakes():
+    return FakeMelody(), FakeAccompaniment()
+
+
+make = partial(sham.make_sham, voices=fakes, anchors=ANCHORS)
+
+
+def record(path: Path, alpha_uv: float, seconds: float = 30.0, seed: int = 0, names=("O1", "O2")) -> Path:
+    rng = np.random.default_rng(seed)
+    time_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    # Alpha waxes and wanes: a tone whose phase and height wander.
+    wander = np.exp(1j * np.cumsum(rng.normal(0, 0.25, len(time_s)))) * np.exp(2j * np.pi * 10 * time_s)
+    samples = rng.normal(0, 5, (len(time_s), len(names))) + alpha_uv * wander.real[:, None] + 300.0
+    write_csv(path, Chunk(samples, time_s, Montage(tuple(names), RATE_HZ)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def eyes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("eyes")
+    return [record(folder / "open.csv", 2, 40.0, seed=1), record(folder / "closed.csv", 20, 40.0, seed=2)]
+
+
+@pytest.fixture(scope="module")
+def made(eyes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scores")
+    other = record(folder / "other.csv", 10, 80.0, seed=3)
+    make(parse_config(CONFIG), eyes, folder / "sham", others=[other], n=9)
+    return folder / "sham"
+
+
+def test_eyes_that_close_stand_out_among_shams(made: Path) -> None:
+    key = Key.open(made)
+    assert key.figures["p"][f"{sham.SURROGATE}, heard"] == 0.1
+    assert key.figures["p"][f"{sham.OTHER}, heard"] == 0.5
+    assert key.figures["scores"][key.real]["heard"]["value"] > 0.7
+    assert sorted(key.origins.values()) == sorted([REAL, sham.OTHER, *[sham.SURROGATE] * 9])
+    assert any("p = 0.100; no sham reaches it" in line for line in key.lines)
+
+
+def test_each_sham_in_the_place_of_the_real_one_gives_a_uniform_p(made: Path) -> None:
+    from brainmidi.evaluate.resample import permutation_p
+
+    key = Key.open(made)
+    values = [
+        key.figures["scores"][name]["knobs"]["value"] for name, kind in key.origins.items() if kind == sham.SURROGATE
+    ]
+    found = [permutation_p(value, values[:at] + values[at + 1 :]) for at, value in enumerate(values)]
+    assert sorted(found) == pytest.approx([(place + 1) / 9 for place in range(9)])
+
+
+def test_no_file_tells_which_one_is_real(made: Path) -> None:
+    names = [f"A{number:02d}" for number in range(1, 12)]
+    assert sorted(path.name for path in made.iterdir()) == [f"{name}.mid" for name in names] + [KEY_FILE]
+    for path in made.iterdir():
+        content = path.read_bytes()
+        assert b"open.csv" not in content
+        assert b"surrogate" not in content
+    document = json.loads((made / KEY_FILE).read_text())
+    assert document["scores"] == names
+    assert REAL not in str(document)
+
+
+def test_blind_names_are_drawn_anew_and_the_music_is_the_same(eyes, made: Path, tmp_path: Path) -> None:
+    config = parse_config({"session": {"bars": 6}})
+    keys = [make(config, eyes, tmp_path / str(seed), n=2, rng=np.random.default_rng(seed)) for seed in (1, 2)]
+    assert keys[0].real != keys[1].real
+    scores = [(tmp_path / str(seed) / f"{key.real}.mid").read_bytes() for seed, key in zip((1, 2), keys, strict=True)]
+    assert scores[0].replace(keys[0].real.encode(), b"") == scores[1].replace(keys[1].real.encode(), b"")
+
+
+def test_a_single_recording_is_held_against_its_own_alpha(eyes) -> None:
+    brain = sham.read_brain(eyes[:1], parse_config({}))
+    course = sham.reference(brain, parse_config({}))
+    assert (course.text, course.phases) == ("alpha.posterior of the recording as it went", False)
+    assert np.isnan(course.at(0.5))
+    assert np.isfinite(course.at(10.0))
+    phases = sham.reference(sham.read_brain(eyes, parse_config({})), parse_config({}))
+    assert [phases.at(time_s) for time_s in (0.0, 39.9, 40.0, 79.0)] == [1, 1, 2, 2]
+
+
+def test_recordings_of_two_montages_are_not_joined(eyes, tmp_path: Path) -> None:
+    other = record(tmp_path / "three.csv", 1, names=("O1", "O2", "Pz"))
+    with pytest.raises(SourceError, match=r"three.csv has 3 channels.*open.csv 2.*one montage"):
+        sham.read_brain([eyes[0], other], parse_config({}))
+
+
+def test_a_key_that_was_touched_is_refused(made: Path, tmp_path: Path) -> None:
+    text = (made / KEY_FILE).read_text()
+    document = json.loads(text)
+    for changed, message in (
+        (json.dumps({**document, "sealed": document["sealed"].replace("A", "B", 1)}), "was changed after"),
+        (json.dumps({**document, "version": 9}), "is no key of version 1"),
+        (text[:100], "is damaged"),
+        ("[]", "is damaged"),
+    ):
+        (tmp_path / KEY_FILE).write_text(changed)
+        with pytest.raises(ConfigError, match=message):
+            Key.open(tmp_path)
+
+
+def test_shams_out_of_range_and_a_folder_that_is_taken(eyes, made: Path, tmp_path: Path) -> None:
+    for n in (0, 100):
+        with pytest.raises(ConfigError, match=rf"-n {n} is outside 1..99"):
+            make(parse_config({}), eyes, tmp_path / "new", n=n)
+    with pytest.raises(ConfigError, match="holds sham scores already"):
+        make(parse_config({}), eyes, made)
+
+
+def ran(capsys, *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as end:
+        main(["sham", *(str(argument) for argument in arguments)])
+    out, err = capsys.readouterr()
+    return end.value.code, out, err
+
+
+def test_the_command_makes_scores_and_tells_nothing_before_it_is_asked(capsys, monkeypatch, eyes, tmp_path) -> None:
+    monkeypatch.setattr(sham, "make_sham", make)
+    folder = tmp_path / "scores"
+    status, out, err = ran(capsys, *eyes, "-o", folder, "-n", 2, "--bars", 6)
+    assert status == 0
+    assert f"3 scores, A01.mid to A03.mid, in {folder}; one is the real one" in out
+    assert "p =" not in out + err
+    assert err.splitlines() == ["A01 of 3", "A02 of 3", "A03 of 3"]
+    real = Key.open(folder).real
+    status, out, _ = ran(capsys, folder, "--reveal", "--guess", real)
+    assert (status, out.splitlines()[:2]) == (
+        0,
+        [f"{real} is the real one", f"your guess {real} is right; by chance, 1 guess in 3 is right"],
+    )
+    assert "2 shams" in out
+    wrong = next(name for name in ("A01", "A02") if name != real)
+    assert "wrong: phases randomised" in ran(capsys, folder, "--reveal", "--guess", wrong)[1]
+    assert ran(capsys, folder, "--reveal", "--guess", "B7")[::2] == (
+        2,
+        "brainmidi: --guess B7 is no score, A01..A03 are; name one of them\n",
+    )
+
+
+def test_the_command_says_what_is_missing(capsys, eyes, tmp_path: Path) -> None:
+    assert "-o is missing" in ran(capsys, eyes[0])[2]
+    assert "--reveal is needed" in ran(capsys, eyes[0], "--guess", "A01")[2]
+    assert "key.json cannot be read" in ran(capsys, tmp_path, "--reveal")[2]
