@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +82,9 @@ class DemoSource:
         ``"session"`` or ``"rest"``, see :class:`brainmidi.acquire.script.Script`.
     duration_s : float, optional
         Where the stream ends; endless by default.
+    plan : sequence of (float, float)
+        In place of a scenario: from which second on the brain is how calm, see
+        :class:`brainmidi.acquire.script.Script`.
 
     Raises
     ------
@@ -88,7 +92,13 @@ class DemoSource:
         If the seed is negative, the scenario unknown or the duration not above 0.
     """
 
-    def __init__(self, seed: int = 0, scenario: str = "session", duration_s: float | None = None) -> None:
+    def __init__(
+        self,
+        seed: int = 0,
+        scenario: str = "session",
+        duration_s: float | None = None,
+        plan: Sequence[tuple[float, float]] = (),
+    ) -> None:
         if not 0 <= seed < 2**63:
             raise SourceError(f"seed {seed} is outside 0..2**63-1; choose a whole number from 0 upwards")
         if scenario not in ("session", "rest"):
@@ -100,7 +110,7 @@ class DemoSource:
         self.montage = Montage(NAMES, RATE_HZ)
         self.duration_s = duration_s
         self._seed = seed
-        self._script = Script(seed, scenario)
+        self._script = Script(seed, scenario, plan)
         self._n_fft = 2048
         self._shapes = _shapes(self._n_fft)
         # Electrode offsets of tens of millivolts, as a Cyton's: whoever forgets the filters' start will see it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -45,13 +46,19 @@ class Script:
     scenario : str
         ``"session"``: calm and active phases of 12 to 18 s take turns, with stretches of attention; ``"rest"``:
         half-way between calm and active throughout, no response to the stimuli (for a baseline).
+    plan : sequence of (float, float)
+        From which second on it is how calm (0 active, 1 calm), in place of a scenario's phases; it attends to every
+        target then. A simulated person who does what a calibration asks for.
     """
 
-    def __init__(self, seed: int, scenario: str = "session") -> None:
+    def __init__(self, seed: int, scenario: str = "session", plan: Sequence[tuple[float, float]] = ()) -> None:
         self._seed = seed
+        self._planned = bool(plan)
         self._rest = scenario == "rest"
         self._bounds_s: list[float] = []  # ends of the phases; even phases are calm
         self._levels: list[float] = []  # calm 0.9..1.0, active 0.0..0.1
+        if plan:
+            self._bounds_s, self._levels = [start_s for start_s, _ in plan[1:]], [level for _, level in plan]
 
     def calm(self, time_s: FloatArray) -> FloatArray:
         """Return how calm the brain is, 0 (active) to 1 (calm), smooth over about 2 s; shape of `time_s`."""
@@ -77,7 +84,7 @@ class Script:
         found = []
         for group in range(*self._groups(start_s, stop_s)):
             place = self._target_place(group)
-            if not _attentive(group):
+            if not (self._planned or _attentive(group)):
                 place += -1 if group % 2 else 2
             time_s = self._stimulus_s(group, place)  # a place beyond the last belongs to the next group
             if start_s <= time_s < stop_s:
@@ -120,7 +127,7 @@ class Script:
         return found
 
     def _extend(self, until_s: float) -> None:
-        while not self._bounds_s or self._bounds_s[-1] < until_s:
+        while not self._planned and (not self._bounds_s or self._bounds_s[-1] < until_s):
             index = len(self._bounds_s)
             length, level = numbers(self._seed, _PHASES, index, 2)
             # The first two phases are short, so that a take of 30 s hears both corners.

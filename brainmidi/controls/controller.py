@@ -142,5 +142,5 @@ class Controller:
         names = [rule.feature for rule in self._map.knobs.values()] + [rule.feature for rule in self._map.events]
         used = {name: values[name] for name in dict.fromkeys(names) if name in values}
         if frame.erp is not None:
-            used["erp.target"] = frame.erp.amplitude_uv
+            used["erp.amplitude"] = frame.erp.amplitude_uv
         return used

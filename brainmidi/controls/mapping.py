@@ -134,6 +134,6 @@ DEFAULT_MAP = ControlMap(
     },
     # A confidence is one look's; it is looked at after every epoch, so that 0.95 is crossed by chance every minute or
     # two (docs/mapping.md has the measured rates).
-    events=(EventRule("erp.target.confidence", threshold=0.99, refractory_s=4.0, hysteresis=0.15),),
+    events=(EventRule("erp.confidence", threshold=0.99, refractory_s=4.0, hysteresis=0.15),),
     time_constant_s=1.5,
 )

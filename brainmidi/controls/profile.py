@@ -22,7 +22,7 @@ from brainmidi.types import Montage
 FORMAT = "brainmidi-profile"
 VERSION = 1
 
-_LISTS = re.compile(r"\[[-+.eE\d\s,]*\]")  # of numbers: they stand on one line
+_LISTS = re.compile(r"\[\n[-+.eE\d\s,]*\]")  # of numbers: they stand on one line
 
 
 @dataclass(frozen=True, slots=True)

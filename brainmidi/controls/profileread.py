@@ -38,9 +38,12 @@ def load_profile(path: Path) -> Profile:
 
 
 def is_profile(path: Path) -> bool:
-    """Return whether `path` says that it is a profile (and not, say, a plain baseline)."""
-    document = _read_json(path)
-    return isinstance(document, dict) and document.get("format") == FORMAT
+    """Return whether `path` says that it is a profile, whole or damaged, and not, say, a plain baseline."""
+    try:
+        with path.open("rb") as file:
+            return f'"{FORMAT}"'.encode() in file.read(200)
+    except OSError:
+        return False
 
 
 def _read_json(path: Path) -> Any:

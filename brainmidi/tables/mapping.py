@@ -13,7 +13,9 @@ from brainmidi.tables.table import Pair, Table, rising
 class KnobTable(Table):
     """``[map.<knob>]``: the feature that turns a knob, in robust z against the baseline."""
 
-    feature: str = Field("none", min_length=1, description='a feature such as "alpha" or "alpha.occipital", or "none"')
+    feature: str = Field(
+        "none", min_length=1, description='a feature such as "alpha" or "alpha.occipital", "learned", or "none"'
+    )
     invert: bool = Field(False, description="true or false")
     low: float = Field(-2.0, ge=-20, lt=0, description="-20..0 z (0 itself not allowed), where the knob stands near 0")
     high: float = Field(2.0, gt=0, le=20, description="0..20 z (0 itself not allowed), where the knob stands near 1")
@@ -52,7 +54,7 @@ class EventTable(Table):
 
 def default_events() -> dict[str, EventTable]:
     """Return the one event that is watched for by default: an ERP to the targets."""
-    return {"erp": EventTable(feature="erp.target.confidence", threshold=0.99, hysteresis=0.15)}
+    return {"erp": EventTable(feature="erp.confidence", threshold=0.99, hysteresis=0.15)}
 
 
 class RangeTable(Table):

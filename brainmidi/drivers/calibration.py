@@ -1,0 +1,316 @@
+"""From raw recordings of labelled phases to a profile: bad electrodes, rest, what separates, and what may steer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from brainmidi.condition.conditioner import Conditioner
+from brainmidi.config import SessionConfig
+from brainmidi.controls.baseline import UNRESTING, Baseline, fit_baseline
+from brainmidi.controls.labelled import NEUTRAL, PLACES, Labelled, contrasts, gather
+from brainmidi.controls.learned import Verdict, fit_learned
+from brainmidi.controls.mapping import KnobRule
+from brainmidi.controls.merging import day_of
+from brainmidi.controls.profile import Profile
+from brainmidi.controls.separation import FLOOR_AUC, Separation, held_out, separate
+from brainmidi.drivers import assemble
+from brainmidi.drivers.phases import Recording
+from brainmidi.errors import ControlError, SignalError
+from brainmidi.features.extractor import FeatureExtractor
+from brainmidi.features.settings import feature_names
+from brainmidi.features.spectra import Spectra, background, phase_spectra
+from brainmidi.types import Chunk, FeatureFrame, Montage
+
+#: So much clean signal each phase has to give: four blocks of two windows.
+MIN_CLEAN_S = 8.0
+
+_APART_S = 1e5  # recordings lie so far apart on the one time line that folds and blocks are cut on
+_MIN_SHARE = 0.5  # of the electrodes that are not bad has to be good in a frame that counts
+_TIE = 0.01  # AUCs closer than this are one, and the feature that is known better is taken
+#: By the phase that is not neutral: so that closed eyes and counting do not turn all knobs together.
+_PREFERRED = {
+    "closed": ("alpha.posterior", "alpha.occipital", "alpha.peak", "alpha"),
+    "focus": ("engagement", "beta.frontal", "beta", "theta.frontal"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """The feature that tells a pair of phases apart best.
+
+    Parameters
+    ----------
+    separation : Separation
+    held_out : float
+        AUC where the choice of the feature was left to other windows.
+    """
+
+    separation: Separation
+    held_out: float
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a knob can follow it."""
+        return self.separation.auc >= FLOOR_AUC and self.separation.low > 0.5 and self.held_out >= FLOOR_AUC
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What came of a calibration.
+
+    Parameters
+    ----------
+    profile : Profile
+    spectra : Spectra
+    knobs : tuple of Knob
+        One for each pair of phases; the accepted ones first.
+    learned, erp : str
+        What came of the learned map and of the ERP classifier, in words; empty where there was nothing to fit.
+    quality : mapping of str to float
+        Each electrode's share of good samples.
+    places : mapping of (str, str) to float
+        Median robust z of a feature in a phase.
+    alternating : bool
+        Whether the phases came in turns.
+    """
+
+    profile: Profile
+    spectra: Spectra
+    knobs: tuple[Knob, ...]
+    learned: str
+    erp: str
+    quality: Mapping[str, float]
+    places: Mapping[tuple[str, str], float]
+    alternating: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """Recordings after conditioning: chunks, mains, and the frames of every phase on one time line."""
+
+    chunks: tuple[Chunk, ...]
+    line_hz: float | None
+    frames: Mapping[str, tuple[FeatureFrame, ...]]
+    quality: Mapping[str, float]
+
+
+def calibrate(config: SessionConfig, recordings: Sequence[Recording], created: str) -> Calibration:
+    """Return what `recordings` say about a person.
+
+    Parameters
+    ----------
+    config : SessionConfig
+        Its ``[signal]``, ``[erp]`` and ``[map]``.
+    recordings : sequence of Recording
+        Of one montage.
+    created : str
+        Date and time, for the profile.
+
+    Raises
+    ------
+    ControlError
+        There is too little clean signal, too few good electrodes, or nothing separates the phases: why, in one line.
+    """
+    montage = recordings[0].chunk.montage
+    for other in recordings[1:]:
+        if other.chunk.montage != montage:
+            raise ControlError(
+                f"{other.name} has {len(other.chunk.montage.names)} electrodes at {other.chunk.montage.rate_hz:g} Hz, "
+                f"{recordings[0].name} {len(montage.names)} at {montage.rate_hz:g} Hz; calibrate from one set-up"
+            )
+    heard = _hear(config, recordings, ())
+    bad = tuple(name for name, share in heard.quality.items() if share < config.signal.min_good)
+    if 2 * len(bad) > len(montage.names) or len(bad) == len(montage.names):
+        shares = ", ".join(f"{name} {100 * heard.quality[name]:.0f} %" for name in bad[:6])
+        raise ControlError(
+            f"{len(bad)} of {len(montage.names)} electrodes are bad ({shares} of the time good), at most half may be; "
+            "wet them, press them on, and record again"
+        )
+    quality = heard.quality
+    if bad:
+        heard = _hear(config, recordings, bad)
+    seconds = {phase: len(run) / _update_hz(config) for phase, run in heard.frames.items()}
+    _need_clean(seconds, bad)
+    rest = [frame for phase in NEUTRAL for frame in heard.frames.get(phase, ())]
+    rest = rest or [frame for run in heard.frames.values() for frame in run]
+    source = ", ".join(dict.fromkeys(recording.name for recording in recordings))
+    baseline = fit_baseline(rest, source=source, created_by="brainmidi calibrate")
+    spectra = phase_spectra(heard.chunks, [[(s.phase, s.start_s, s.stop_s) for s in one.spans] for one in recordings])
+    profile = Profile(
+        created=created,
+        source=source,
+        simulated=any(recording.simulated for recording in recordings),
+        montage=montage,
+        signal=config.signal.model_dump(mode="json"),
+        phases=seconds,
+        baseline=baseline,
+        days=(day_of(rest, tuple(baseline.features), created, source),),
+        bad=bad,
+        line_hz=heard.line_hz,
+        alpha_hz=_alpha_hz(spectra),
+    )
+    erp_section, erp = _fit_erp(config, heard.chunks, montage, bad)
+    sections = {} if erp_section is None else {"erp": erp_section}
+    pairs = contrasts(heard.frames)
+    knobs: tuple[Knob, ...] = ()
+    verdict = Verdict(None, "")
+    places: dict[tuple[str, str], float] = {}
+    if pairs:
+        table = gather(heard.frames, _compared(config))
+        knobs, separation = _find_knobs(table, pairs, config.signal.window_s)
+        rule = config.map.latent_mix
+        verdict = fit_learned(
+            table, baseline, KnobRule(rule.feature, rule.invert, rule.low, rule.high), config.signal.window_s
+        )
+        if verdict.map is not None:
+            sections["learned"] = verdict.map.document()
+        if not any(knob.accepted for knob in knobs) and verdict.map is None:
+            raise ControlError(_nothing_separates(knobs, bad))
+        profile = replace(
+            profile,
+            separation=separation,
+            held_out={"/".join(knob.separation.contrast): knob.held_out for knob in knobs},
+        )
+        places = _places(table, baseline)
+    return Calibration(
+        replace(profile, sections=sections),
+        spectra,
+        knobs,
+        verdict.reason,
+        erp,
+        quality,
+        places,
+        _in_turns(recordings, pairs),
+    )
+
+
+def _hear(config: SessionConfig, recordings: Sequence[Recording], bad: tuple[str, ...]) -> _Heard:
+    """Run every recording through the rooms that live samples go through."""
+    condition = replace(assemble.condition_settings(config), bad=bad)
+    features = assemble.feature_settings(config)
+    names = recordings[0].chunk.montage.names
+    chunks, lines = [], []
+    frames: dict[str, list[FeatureFrame]] = {}
+    good, total = np.zeros(len(names)), 0
+    for number, recording in enumerate(recordings):
+        conditioner = Conditioner(recording.chunk.montage, settings=condition)
+        chunk = conditioner.process(recording.chunk)
+        chunks.append(chunk)
+        lines.append(conditioner.line_hz)
+        made = FeatureExtractor(chunk.montage, features).process(chunk)
+        assert chunk.good is not None  # Chunk fills it at birth; this tells the type checker so
+        for span in recording.spans:
+            rows = (chunk.time_s >= span.start_s) & (chunk.time_s < span.stop_s)
+            good += chunk.good[rows].sum(axis=0)
+            total += int(rows.sum())
+            run = frames.setdefault(span.phase, [])
+            for frame in made:
+                inside = span.start_s + features.window_s <= frame.time_s < span.stop_s
+                if inside and frame.quality * len(names) >= _MIN_SHARE * (len(names) - len(bad)):
+                    run.append(replace(frame, time_s=number * _APART_S + frame.time_s))
+    share = dict(zip(names, (good / max(total, 1)).tolist(), strict=True))
+    found = [line for line in lines if line is not None]
+    line_hz = max(set(found), key=found.count) if found else None
+    return _Heard(tuple(chunks), line_hz, {phase: tuple(run) for phase, run in frames.items()}, share)
+
+
+def _need_clean(seconds: Mapping[str, float], bad: Sequence[str]) -> None:
+    for phase, clean_s in seconds.items():
+        if clean_s < MIN_CLEAN_S:
+            also = f" (bad electrodes: {', '.join(bad)})" if bad else ""
+            raise ControlError(
+                f"{phase} has {clean_s:.1f} s of clean signal{also}, {MIN_CLEAN_S:g} s are needed; sit still, check "
+                "the electrodes and record that phase for longer"
+            )
+
+
+def _find_knobs(
+    table: Labelled, pairs: Sequence[tuple[str, str]], window_s: float
+) -> tuple[tuple[Knob, ...], tuple[Separation, ...]]:
+    """Return the best feature of every pair, the accepted ones first, and how every feature separates every pair."""
+    knobs: list[Knob] = []
+    everything: list[Separation] = []
+    for pair in pairs:
+        found = separate(table, pair)
+        everything += found
+        best = {one.feature: one for one in reversed(found) if one.auc >= found[0].auc - _TIE}
+        chosen = next((best[name] for name in _PREFERRED.get(pair[1], ()) if name in best), found[0])
+        knobs.append(Knob(chosen, held_out(table, pair, window_s)))
+    return tuple(sorted(knobs, key=lambda knob: (not knob.accepted, -knob.separation.auc))), tuple(everything)
+
+
+def _nothing_separates(knobs: Sequence[Knob], bad: Sequence[str]) -> str:
+    found = "; ".join(
+        f"{knob.separation.contrast[0]} and {knob.separation.contrast[1]}: at best {knob.separation.feature} with AUC "
+        f"{knob.separation.auc:.2f} ({knob.held_out:.2f} where other windows chose it)"
+        for knob in knobs
+    )
+    also = f"; bad electrodes: {', '.join(bad)}" if bad else ""
+    return (
+        f"no feature separates the phases, AUC {FLOOR_AUC:g} is needed ({found}){also}; check --events and the "
+        "posterior electrodes, close your eyes for longer, and record again"
+    )
+
+
+def _in_turns(recordings: Sequence[Recording], pairs: Sequence[tuple[str, str]]) -> bool:
+    """Return whether every phase that is compared came more than once."""
+    spans = [span.phase for recording in recordings for span in recording.spans]
+    return all(spans.count(phase) > 1 for pair in pairs for phase in pair)
+
+
+def _compared(config: SessionConfig) -> tuple[str, ...]:
+    """Return the features of regions and of the whole head: one electrode that falls off must not take a knob along."""
+    names = feature_names(assemble.feature_settings(config))
+    same = "alpha.peak.posterior"  # as alpha.peak
+    return tuple(name for name in names if not name.startswith(UNRESTING) and name != same)
+
+
+def _places(table: Labelled, baseline: Baseline) -> dict[tuple[str, str], float]:
+    return {
+        (feature, phase): baseline.features[feature].z(float(np.median(table.column(feature)[table.phases == phase])))
+        for feature in table.features
+        if feature in baseline.features
+        for phase in table.named
+    }
+
+
+def _alpha_hz(spectra: Spectra) -> float | None:
+    """Return the individual alpha frequency: of the posterior spectrum of the calmest phase that has a peak."""
+    for phase in sorted(spectra.density, key=lambda name: PLACES[name]):
+        spectrum_db = spectra.region_db(phase, "posterior")
+        if spectrum_db is not None and (peak_hz := background(spectra.frequency_hz, spectrum_db).peak_hz) is not None:
+            return round(peak_hz, 2)
+    return None
+
+
+def _fit_erp(
+    config: SessionConfig, chunks: Sequence[Chunk], montage: Montage, bad: tuple[str, ...]
+) -> tuple[dict[str, Any] | None, str]:
+    """Return the classifier's section and what came of it in words; neither where no stimulus was marked."""
+    settings = assemble.feature_settings(config).erp
+    labels = [marker.label for chunk in chunks for marker in chunk.markers]
+    if not any(label in settings.target for label in labels):
+        return None, ""
+    from brainmidi.features.epochs import epochs_of
+    from brainmidi.features.erpfit import LOW_PASS_HZ, fit_classifier, trials_of
+
+    try:
+        runs = [epochs_of([chunk], settings, LOW_PASS_HZ) for chunk in chunks]
+        classifier = fit_classifier(trials_of(runs, montage, settings))
+    except SignalError as error:
+        return None, f"no classifier: {error}"
+    figures = (
+        f"single trials at AUC {classifier.auc:.2f} ({classifier.auc_low:.2f}-{classifier.auc_high:.2f}) in blocked "
+        f"cross-validation, {classifier.n_target} targets and {classifier.n_nontarget} non-targets"
+    )
+    if classifier.refusal is not None:
+        return None, f"no classifier: {classifier.refusal} ({figures})"
+    return classifier.document(), figures
+
+
+def _update_hz(config: SessionConfig) -> float:
+    return assemble.feature_settings(config).update_hz

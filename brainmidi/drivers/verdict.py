@@ -1,0 +1,198 @@
+"""What a calibration found, for its person: in words, as lines for ``session.toml``, and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from brainmidi.controls.merging import DRIFT_Z, drift
+from brainmidi.controls.profile import Day, Profile
+from brainmidi.controls.separation import FLOOR_AUC
+from brainmidi.drivers.calibration import Calibration, Knob
+from brainmidi.features.spectra import Spectra, background
+
+WORDS = {"open": "eyes open", "closed": "eyes closed", "focus": "focus", "rest": "rest"}
+
+_REGIONS = ("frontal", "central", "temporal", "parietal", "occipital")
+_PANELS = 4
+_WIDEST_Z = 20.0  # what [map] allows
+
+
+def lines(calibration: Calibration) -> list[str]:
+    """Return what was found, one finding a line, the one that matters most first."""
+    profile = calibration.profile
+    found = []
+    accepted = [knob for knob in calibration.knobs if knob.accepted]
+    for knob in accepted:
+        what = "your best knob:" if knob is accepted[0] else "another knob:  "
+        found.append(f"{what} {_separates(knob)}")
+    for knob in calibration.knobs:
+        if not knob.accepted:
+            found.append(f"no knob between {_pair(knob)}: at best {_separates(knob)}; {FLOOR_AUC:g} is needed")
+    if not calibration.knobs:
+        named = ", ".join(profile.phases)
+        found.append(
+            f"no knob was looked for: {named} alone is rest to measure against; record eyes open and closed too"
+        )
+    if calibration.learned:
+        learned = profile.learned
+        if learned is None:
+            found.append(f"learned map:     refused: {calibration.learned}")
+        else:
+            leans = ", ".join(f"{name} {moved:+.2f}" for name, moved in learned.strongest())
+            found.append(f"learned map:     {calibration.learned}; it leans on (knob per z) {leans}")
+    if calibration.erp:
+        found.append(f"ERP:             {calibration.erp}")
+    clean = ", ".join(f"{WORDS[phase]} {seconds:.0f} s" for phase, seconds in profile.phases.items())
+    found.append(f"clean signal:    {clean}")
+    found.append(f"electrodes:      {_electrodes(calibration)}")
+    mains = "no hum" if profile.line_hz is None else f"{profile.line_hz:g} Hz"
+    alpha = "none found" if profile.alpha_hz is None else f"{profile.alpha_hz:.1f} Hz"
+    found.append(f"mains, alpha:    {mains}; individual alpha frequency {alpha}")
+    if calibration.knobs and not calibration.alternating:
+        found.append("a caution:       each phase came once, so that slow drift can look like separation; take turns")
+    return found
+
+
+def suggestion(calibration: Calibration) -> list[str]:
+    """Return the lines of ``session.toml`` that suit this person; none where no knob was found.
+
+    Eyes closed turns ``latent_mix`` and ``tempo`` down, the focus task turns ``temperature`` and ``density`` up. A knob
+    is nearly at its end where the phase's median lies.
+    """
+    text = []
+    for knob in calibration.knobs:
+        if not knob.accepted:
+            continue
+        calm = knob.separation.contrast[1] == "closed"
+        for name in ("latent_mix", "tempo") if calm else ("temperature", "density"):
+            if name == "latent_mix" and calibration.profile.learned is not None:
+                continue
+            text += [f"[map.{name}]", *_rule(calibration, knob, calm)]
+    if calibration.profile.learned is not None:
+        text = ["[map.latent_mix]", 'feature = "learned"', *text]
+    return text
+
+
+def merged_lines(profile: Profile) -> list[str]:
+    """Return what a merged profile holds, and how far its days lie apart."""
+    found = [f"{len(profile.days)} days: {', '.join(day.created for day in profile.days)}"]
+    best = max(profile.separation, key=lambda one: one.auc, default=None)
+    if best is not None:
+        found.append(
+            f"your best knob:  {best.feature} separates {WORDS[best.contrast[0]]} and {WORDS[best.contrast[1]]} at AUC "
+            f"{best.auc:.2f} ({best.low:.2f}-{best.high:.2f}) over all days"
+        )
+    return found + drift_lines(profile.days)
+
+
+def drift_lines(days: Sequence[Day]) -> list[str]:
+    """Return how far features have moved since the first day, in its spreads; a warning where that is too far."""
+    moved = drift(days)
+    whole = {name: places for name, places in moved.items() if not name.rpartition(".")[2][-1:].isdigit()}
+    shown = [
+        f"drift:           {name} {', '.join(f'{place:+.1f}' for place in places)} z by day"
+        for name, places in list(whole.items())[:5]
+    ]
+    far = [name for name, places in whole.items() if max(map(abs, places)) > DRIFT_Z]
+    if far:
+        also = f" and {len(far) - 3} more" if len(far) > 3 else ""
+        shown.append(
+            f"warning:         {', '.join(far[:3])}{also} moved by more than {DRIFT_Z:g} z between days: knobs on it "
+            "stand off the middle; calibrate on the day, or add --baseline SECONDS"
+        )
+    return shown
+
+
+def plot(calibration: Calibration, path: Path) -> None:
+    """Draw the spectra of every phase and region, and how well each feature separates."""
+    from brainmidi.notation.report import Curve, Forest, Panel, draw_report
+
+    profile, spectra = calibration.profile, calibration.spectra
+    panels, methods = [], set()
+    for region in _regions(spectra):
+        curves = []
+        for phase in WORDS:
+            spectrum_db = spectra.region_db(phase, region) if phase in spectra.density else None
+            if spectrum_db is None:
+                continue
+            below = background(spectra.frequency_hz, spectrum_db)
+            methods.add(below.method)
+            curves.append(Curve(phase, spectrum_db, below.line_db, below.peak_hz))
+        if curves:
+            panels.append(Panel(region, spectra.frequency_hz, tuple(curves)))
+    forests = []
+    for knob in calibration.knobs[:2]:
+        rows = [one for one in profile.separation if one.contrast == knob.separation.contrast]
+        forests.append(
+            Forest(
+                knob.separation.contrast,
+                tuple((one.feature, one.auc, one.low, one.high) for one in rows),
+                knob.separation.feature,
+                FLOOR_AUC,
+            )
+        )
+    who = "simulated brain" if profile.simulated else profile.source
+    draw_report(
+        path,
+        title=f"Calibration of {who}, {profile.created}",
+        subtitle="\n".join(lines(calibration)[:2]),
+        footer=(
+            f"Mean spectra of {len(profile.montage.names)} electrodes (2 s Hann windows); 1/f background and alpha "
+            f"peak by {' and '.join(sorted(methods)) or 'none'}. AUC of {profile.signal.get('window_s', 2.0):g} s "
+            "windows, interval by block bootstrap (4 s blocks); large dot: the knob that was chosen."
+        ),
+        panels=panels,
+        forests=forests,
+        quality=calibration.quality,
+        bad=profile.bad,
+    )
+
+
+def _regions(spectra: Spectra) -> list[str]:
+    """Return the regions that are drawn: those with electrodes, the front and the back first where there are many."""
+    phases = list(spectra.density)
+    there = [region for region in _REGIONS if any(spectra.region_db(phase, region) is not None for phase in phases)]
+    if not there:
+        return ["posterior"]
+    return there if len(there) <= _PANELS else [region for region in there if region != "temporal"]
+
+
+def _rule(calibration: Calibration, knob: Knob, calm: bool) -> list[str]:
+    """Return the three lines of a knob: its end lies where the phase's median does, the other end as far or further."""
+    one = knob.separation
+    z = calibration.places.get((one.feature, one.contrast[1]), 0.0)
+    end = float(np.clip(abs(z), 1.0, _WIDEST_Z))
+    other_phase = "focus" if calm else "closed"
+    beyond = calibration.places.get((one.feature, other_phase), 0.0)
+    other = float(np.clip(abs(beyond), 1.0, _WIDEST_Z)) if beyond * z < 0 and abs(beyond) >= 1.0 else end
+    low, high = (other, end) if one.rises else (end, other)
+    return [
+        f'feature = "{one.feature}"',
+        f"invert = {'true' if one.rises == calm else 'false'}",
+        f"low = {-low:.1f}",
+        f"high = {high:.1f}",
+    ]
+
+
+def _separates(knob: Knob) -> str:
+    one = knob.separation
+    return (
+        f"{one.feature} separates {_pair(knob)} at AUC {one.auc:.2f} ({one.low:.2f}-{one.high:.2f}); "
+        f"{knob.held_out:.2f} where other windows chose the feature"
+    )
+
+
+def _pair(knob: Knob) -> str:
+    first, second = knob.separation.contrast
+    return "eyes open and closed" if (first, second) == ("open", "closed") else f"{WORDS[first]} and {WORDS[second]}"
+
+
+def _electrodes(calibration: Calibration) -> str:
+    names, bad = calibration.profile.montage.names, calibration.profile.bad
+    if not bad:
+        return f"all {len(names)} good"
+    shares = ", ".join(f"{name} ({100 * calibration.quality[name]:.0f} % good)" for name in bad)
+    return f"{len(names) - len(bad)} of {len(names)} good; left out: {shares}"
