@@ -16,8 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[1] / "tests"
-sys.path[:0] = [str(TESTS), str(TESTS / "drivers")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "drivers"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from faulty import KINDS, plan, play
 

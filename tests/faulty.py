@@ -198,8 +198,7 @@ def play(path, faults, *, bars=None, trace=None) -> Played:
 
     chain.process = processed
     end_s = max(fault.until_s for fault in faults) + 15.0
-    tempo_bpm = 60.0
-    session = make_session(bars=int(end_s / 4) if bars is None else bars, tempo_bpm=tempo_bpm)
+    session = make_session(bars=int(end_s / 4) if bars is None else bars, tempo_bpm=60.0, tempo_span=0.0)
     signal = Signal(watch, chain, 4.0, "a profile")
     with (
         make_keeper(path, trace=trace, more=signal.line) as keeper,

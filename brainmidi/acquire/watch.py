@@ -20,6 +20,8 @@ _SETTLE_S = 5.0  # so long a device has, once connected, to send its first sampl
 _WELL_S = 1.0  # after so long without a fault the signal is back
 _BACK_OFF_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 _AHEAD_S = 1.0  # a source's time this far ahead of the clock is another time
+_OFF_S = 0.25  # a source's time this far from the clock ...
+_OFF_FOR_S = 0.5  # ... for so long has lost its way; for less, packets were held back
 _DEAD_S = 1.0  # a channel whose value stands still for so long is dead
 
 
@@ -61,6 +63,7 @@ class Watch:
         self._shift_s = 0.0  # from the source's time to ours
         self._anchored = False  # whether that is known for this connection
         self._own_s = -math.inf  # the source's own time of its newest sample
+        self._off_s: float | None = None  # caller's time since which the source's time has been off the clock
         self._next_s = 0.0  # our time of the sample that comes next
         self._heard_s: float | None = None  # caller's time of the newest usable sample
         self._well_s: float | None = None  # caller's time since which there has been no fault
@@ -210,12 +213,17 @@ class Watch:
             self._next_s = float(times[0])
             self._anchored = True
             return
-        ahead = newest_s + self._shift_s + self._base_s > now_s + _AHEAD_S
-        if self._anchored and not restarted and not ahead:
+        off_s = newest_s + step_s + self._shift_s + self._base_s - now_s
+        if abs(off_s) <= _OFF_S:
+            self._off_s = None
+        elif self._off_s is None:
+            self._off_s = now_s
+        astray = off_s > _AHEAD_S or (self._off_s is not None and now_s - self._off_s >= _OFF_FOR_S)
+        if self._anchored and not restarted and not astray:
             return
         if self._anchored and restarted:
             self.log.restarts += 1
-        self._anchored = True
+        self._anchored, self._off_s = True, None
         self._shift_s = now_s - self._base_s - step_s - newest_s
 
     def _find_dead(self, samples: FloatArray) -> None:
