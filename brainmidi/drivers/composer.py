@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 from brainmidi.drivers.chain import ControlLog
-from brainmidi.midi.tempo import TempoMap
+from brainmidi.midi.tempo import TEMPO_RANGE_BPM, TempoMap
 from brainmidi.session import Session
 from brainmidi.types import Bar, Deadline
 
@@ -32,6 +33,7 @@ class Composer:
         self._duration_s = duration_s
         self._state = session.initial()
         self._tempo = TempoMap.steady(session.setup.tempo_bpm)
+        self._followed_bpm: float | None = None
         self.start_s = start_s
         self.finished = False
 
@@ -50,6 +52,23 @@ class Composer:
         """Return the sample time on which `beat` falls, as far as the tempo is known."""
         return self.start_s + self._tempo.seconds(beat)
 
+    def follow(self, beat: Fraction, time_s: float, bpm: float) -> None:
+        """Go by a master's time from here on, whatever the tempo knob says.
+
+        Parameters
+        ----------
+        beat : Fraction
+            Where the bar began that sounds now.
+        time_s : float
+            The sample time of that.
+        bpm : float
+            The master's tempo, in quarter notes a minute.
+        """
+        low, high = TEMPO_RANGE_BPM
+        self._followed_bpm = min(high, max(low, bpm))
+        self._tempo = TempoMap.steady(self._followed_bpm)
+        self.start_s = time_s - self._tempo.seconds(beat)
+
     def compose(
         self, *, ended: bool = False, heard: Bar | None = None, due: Callable[[float], Deadline] | None = None
     ) -> Bar:
@@ -64,20 +83,23 @@ class Composer:
         due : callable or None
             From the sample time of the bar's first beat to when it has to be there; None where nobody waits for it.
         """
-        if heard is not None:
+        if heard is not None and self._followed_bpm is None:
             self._tempo = self._tempo.with_tempo(heard.start, heard.tempo_bpm)
         last = ended or self._session.is_last(self._state.index) or not self._room_for_two()
         controls = self._log.newest(self.due_s)
         deadline = None if due is None else due(self.time_s(self._state.start))
         self._state, bar = self._session.step(self._state, controls, heard, last=last, deadline=deadline)
-        self._tempo = self._tempo.with_tempo(bar.start, bar.tempo_bpm)
         self.finished = last
+        if self._followed_bpm is not None:
+            return replace(bar, tempo_bpm=self._followed_bpm)
+        self._tempo = self._tempo.with_tempo(bar.start, bar.tempo_bpm)
         return bar
 
     def adopt(self, bar: Bar) -> None:
         """Take `bar`, which the player has begun instead of the one that comes next, as that one."""
         self._state = self._session.adopt(self._state, bar)
-        self._tempo = self._tempo.with_tempo(bar.start, bar.tempo_bpm)
+        if self._followed_bpm is None:
+            self._tempo = self._tempo.with_tempo(bar.start, bar.tempo_bpm)
         self.finished = self._session.is_last(bar.index)
 
     def fallback(self) -> Bar | None:

@@ -56,6 +56,11 @@ class ClockSettings:
     pulses: tuple[int, ...] = (0, 4, 8, 12)
     bpm: float = 120.0
 
+    @property
+    def follows(self) -> bool:
+        """Whether somebody else keeps the time."""
+        return self.source != "internal"
+
 
 class ClockMaster:
     """Start, 24 clocks a quarter note and Stop, each on its beat of the take; the player's timeline says when that is.

@@ -32,6 +32,8 @@ def write_midi(
     end_beat: Fraction | None = None,
     events: Sequence[MidiEvent] | None = None,
     channels: Mapping[str, int] = DEFAULT_CHANNELS,
+    performed: Sequence[MidiEvent] = (),
+    tempi: Sequence[tuple[Fraction, float]] = (),
 ) -> None:
     """Write a take as a type-1 file of 960 ticks a quarter note, replacing `path` at once.
 
@@ -58,6 +60,10 @@ def write_midi(
         The messages themselves, as a :class:`~brainmidi.midi.handover.PlayReport` has them; those of `bars` by default.
     channels : mapping of str to int, optional
         MIDI channel 1..16 of each part.
+    performed : sequence of MidiEvent
+        What a performer played along, for a track named "performer"; no such track without any.
+    tempi : sequence of (Fraction, float)
+        Beat and quarter notes a minute of each change of tempo, where a master made them; the bars' own without any.
 
     Raises
     ------
@@ -68,7 +74,7 @@ def write_midi(
     if events is None:
         events = _cut((event for bar in bars for event in bar_events(bar, channels)), end)
     song = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
-    song.tracks.append(_conductor(bars, metre, sharps, minor, title, end))
+    song.tracks.append(_conductor(bars, metre, sharps, minor, title, end, tempi))
     names = {channel: part for part, channel in channels.items()}
     used = {event.data[0] & 0x0F for event in events}
     for channel in sorted({number - 1 for number in names} | used):
@@ -76,6 +82,11 @@ def write_midi(
             (event.beat, mido.Message.from_bytes(event.data)) for event in events if event.data[0] & 0x0F == channel
         ]
         song.tracks.append(_track(names.get(channel + 1, f"channel {channel + 1}"), table, end))
+    if performed:
+        table = [
+            (event.beat, mido.Message.from_bytes(event.data)) for event in _cut(sorted(performed, key=_place), end)
+        ]
+        song.tracks.append(_track("performer", table, end))
     _save(song, Path(path))
 
 
@@ -113,7 +124,15 @@ def read_events(path: Path | str) -> tuple[MidiEvent, ...]:
     return tuple(event for _, _, event in rows)
 
 
-def _conductor(bars: Sequence[Bar], metre: str, sharps: int, minor: bool, title: str, end: Fraction) -> mido.MidiTrack:
+def _conductor(
+    bars: Sequence[Bar],
+    metre: str,
+    sharps: int,
+    minor: bool,
+    title: str,
+    end: Fraction,
+    tempi: Sequence[tuple[Fraction, float]],
+) -> mido.MidiTrack:
     match = re.fullmatch(r"\s*(\d+)\s*/\s*(1|2|4|8|16|32)\s*", metre)
     if match is None or not 1 <= int(match[1]) <= 255:
         raise MidiError(f"metre {metre!r} cannot be written; use a number of beats over 1, 2, 4, 8, 16 or 32 as in 4/4")
@@ -122,17 +141,25 @@ def _conductor(bars: Sequence[Bar], metre: str, sharps: int, minor: bool, title:
     zero = Fraction(0)
     table = [(zero, mido.MetaMessage("time_signature", numerator=int(match[1]), denominator=int(match[2])))]
     table.append((zero, mido.MetaMessage("key_signature", key=(_MINOR if minor else _MAJOR)[sharps + 7])))
+    played = [bar for bar in bars if bar.start < end or bar.index == 0]
     bpm, anchor = 0.0, ""
-    for bar in bars:
-        if bar.start >= end and bar.index > 0:
-            break
-        if bar.tempo_bpm != bpm:
-            bpm = bar.tempo_bpm
-            table.append((bar.start, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm))))
+    events = played[0].controls.anchor_steps if played else 0  # those before the music are no marks in it
+    for beat, tempo in tempi or [(bar.start, bar.tempo_bpm) for bar in played]:
+        if tempo != bpm and (beat < end or beat == 0):
+            bpm = tempo
+            table.append((beat, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm))))
+    for bar in played:
         if bar.anchor != anchor:
             anchor = bar.anchor
             table.append((bar.start, mido.MetaMessage("marker", text=_latin(anchor))))
-    return _track(title, table, end)
+        if bar.controls.anchor_steps > events:  # composed after an ERP, or whatever else [on] listens for
+            events = bar.controls.anchor_steps
+            table.append((bar.start, mido.MetaMessage("marker", text=f"event {events}")))
+    return _track(title, sorted(table, key=_beat_of), end)
+
+
+def _beat_of(row: tuple[Fraction, mido.MetaMessage]) -> Fraction:
+    return row[0]
 
 
 def _track(name: str, table: Iterable[tuple[Fraction, mido.Message]], end: Fraction) -> mido.MidiTrack:
@@ -145,6 +172,10 @@ def _track(name: str, table: Iterable[tuple[Fraction, mido.Message]], end: Fract
         now = tick
     track.append(mido.MetaMessage("end_of_track", time=max(0, round(end * TICKS_PER_BEAT) - now)))
     return track
+
+
+def _place(event: MidiEvent) -> Fraction:
+    return event.beat
 
 
 def _cut(events: Iterable[MidiEvent], end: Fraction) -> list[MidiEvent]:
