@@ -199,6 +199,28 @@ class ErpEstimate:
 
 
 @dataclass(frozen=True, slots=True)
+class EpochScore:
+    """What became of one epoch around a marker.
+
+    Parameters
+    ----------
+    time_s : float
+        Sample time of the stimulus.
+    label : str
+        The marker's.
+    score : float or None
+        The calibrated classifier's value, above 0 for a target; None where there is none or the epoch was rejected.
+    rejected : bool
+        Whether it was left out, for a bad channel or too large a span.
+    """
+
+    time_s: float
+    label: str
+    score: float | None
+    rejected: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FeatureFrame:
     """Numbers taken from the signal at one sample time.
 
@@ -214,8 +236,8 @@ class FeatureFrame:
         Share of good samples in the window, 0..1.
     values : mapping of str to float
         Scalar features by the name used in ``session.toml``: ``"alpha"`` (mean over good channels),
-        ``"alpha.occipital"``, ``"erp.target"`` (uV), ``"erp.target.confidence"`` (0..1). A feature that cannot be
-        computed now is absent.
+        ``"alpha.occipital"``, ``"erp.target"`` (0..1), ``"erp.amplitude"`` (uV), ``"erp.confidence"`` (0..1). A
+        feature that cannot be computed now is absent.
     quality : float
         Share of channels that pass the gate, 0..1.
     erp : ErpEstimate or None

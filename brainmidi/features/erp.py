@@ -140,12 +140,8 @@ class ErpAverager:
         self._nontarget = _Class(settings.average_n * _NONTARGETS_PER_TARGET, *sizes)
         self._estimate: ErpEstimate | None = None
 
-    def wants(self, label: str) -> bool:
-        """Return whether a marker with this label starts an epoch."""
-        return label in self._settings.target or label in self._settings.nontarget
-
-    def add(self, label: str, samples: FloatArray, good: BoolArray) -> None:
-        """Take in one epoch.
+    def add(self, label: str, samples: FloatArray, good: BoolArray) -> bool:
+        """Take in one epoch; return whether any channel of it was kept.
 
         Parameters
         ----------
@@ -160,6 +156,7 @@ class ErpAverager:
         group = self._target if label in self._settings.target else self._nontarget
         group.add(wave, response, kept)
         self._estimate = self._update()
+        return bool(kept.any())
 
     @property
     def estimate(self) -> ErpEstimate | None:

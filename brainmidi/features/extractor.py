@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import isfinite
 
 import numpy as np
@@ -9,10 +10,12 @@ from numpy.typing import NDArray
 
 from brainmidi.errors import SignalError
 from brainmidi.features.bandpower import SpectrumWindow
+from brainmidi.features.epochs import EpochStream
 from brainmidi.features.erp import ErpAverager, ErpSummary
+from brainmidi.features.erpclassifier import ErpClassifier, ErpScorer
 from brainmidi.features.measures import Measures
 from brainmidi.features.settings import ErpSettings, FeatureSettings, feature_names
-from brainmidi.types import BoolArray, Chunk, ErpEstimate, FeatureFrame, FloatArray, Montage
+from brainmidi.types import BoolArray, Chunk, EpochScore, ErpEstimate, FeatureFrame, FloatArray, Marker, Montage
 
 __all__ = ["ErpSettings", "ErpSummary", "FeatureExtractor", "FeatureSettings", "feature_names"]
 
@@ -27,34 +30,54 @@ class FeatureExtractor:
     ----------
     montage : Montage
     settings : FeatureSettings, optional
+    classifier : ErpClassifier, optional
+        Calibrated on this person; without one there is no ``erp.target``.
 
     Raises
     ------
     SignalError
-        If no band fits the sampling rate.
+        If no band fits the sampling rate, or the classifier does not fit the montage.
     """
 
-    def __init__(self, montage: Montage, settings: FeatureSettings | None = None) -> None:
+    def __init__(
+        self, montage: Montage, settings: FeatureSettings | None = None, classifier: ErpClassifier | None = None
+    ) -> None:
         self.montage = montage
         self.settings = FeatureSettings() if settings is None else settings
         rate_hz = montage.rate_hz
         self._power = SpectrumWindow(rate_hz, len(montage.names), self.settings)
         self._measures = Measures(montage.names, self._power.bands, self._power.frequency_hz)
-        self._erp = ErpAverager(montage, self.settings.erp)
+        erp = self.settings.erp
+        self._erp = ErpAverager(montage, erp)
+        self._epochs = EpochStream(montage, erp, None if classifier is None else classifier.low_pass_hz)
+        self._scorer = None if classifier is None else ErpScorer(classifier, montage, erp, self._epochs.before)
         self._window = round(self.settings.window_s * rate_hz)
         step = int(np.ceil(rate_hz / self.settings.update_hz))
-        self._keep = max(self._window, self._erp.before + self._erp.after + 1) + step + 1
+        self._keep = self._window + step + 1
         self._second = max(1, round(self.settings.update_hz))  # updates after which the spectra look back
         self._samples: FloatArray = np.empty((0, len(montage.names)))
         self._good: BoolArray = np.empty((0, len(montage.names)), dtype=bool)
         self._end = 0  # absolute index of the sample that comes next
         self._frame = 0  # number of the frame that comes next
-        self._pending: list[tuple[int, str]] = []  # absolute index and label of markers whose epoch is not complete
+        #: Every epoch so far and what became of it.
+        self.epochs: list[EpochScore] = []
 
     @property
     def erp_summary(self) -> ErpSummary | None:
         """Target minus non-target over every epoch so far; None before there are enough."""
         return self._erp.summary()
+
+    def mark(self, markers: Iterable[Marker]) -> None:
+        """Take in markers that did not come with the samples: of the near past, or of the future.
+
+        As long as a marker's epoch is not complete, nothing depends on when it is handed in.
+
+        Parameters
+        ----------
+        markers : iterable of Marker
+            In sample time. Labels that `ErpSettings` does not name are passed over.
+        """
+        self._epochs.mark(markers)
 
     def process(self, chunk: Chunk) -> list[FeatureFrame]:
         """Return the frames that the next samples complete.
@@ -82,16 +105,13 @@ class FeatureExtractor:
             return []
         assert chunk.good is not None  # Chunk fills it at birth; this tells the type checker so
         finite = np.isfinite(chunk.samples_uv)
-        self._samples = np.concatenate([self._samples, np.where(finite, chunk.samples_uv, 0.0)])
-        self._good = np.concatenate([self._good, chunk.good & finite])
+        samples, good = np.where(finite, chunk.samples_uv, 0.0), chunk.good & finite
+        self._samples = np.concatenate([self._samples, samples])
+        self._good = np.concatenate([self._good, good])
         base, start = self._end + len(chunk) - len(self._samples), self._end
         self._end += len(chunk)
-        for marker in chunk.markers:
-            if self._erp.wants(marker.label):
-                time_s = marker.time_s - 1e-9
-                row = min(int(np.searchsorted(chunk.time_s, time_s, side="left")), len(chunk) - 1)
-                late = round(self.settings.erp.latency_s * self.montage.rate_hz)
-                self._pending.append((start + row - late, marker.label))
+        self._epochs.push(samples, good, chunk.time_s)
+        self._epochs.mark(chunk.markers)
         frames = []
         while len(updates := self._due()):
             frames += self._update(updates, base, chunk.time_s[updates - start])
@@ -108,10 +128,7 @@ class FeatureExtractor:
 
     def _update(self, indices: NDArray[np.intp], base: int, times_s: FloatArray) -> list[FeatureFrame]:
         """Take in what is complete at samples `indices`; return their frames, none before the window is full."""
-        erps = []
-        for index in indices.tolist():
-            self._take_epochs(index, base)
-            erps.append(self._erp.estimate)
+        erps = [self._take_epochs(index) for index in indices.tolist()]
         whole = indices + 1 >= self._power.segment
         if not whole.any():
             return []
@@ -128,7 +145,7 @@ class FeatureExtractor:
         density: FloatArray,
         rows: NDArray[np.intp],
         times_s: FloatArray,
-        erps: list[ErpEstimate | None],
+        erps: list[tuple[ErpEstimate | None, dict[str, float]]],
     ) -> list[FeatureFrame]:
         first = rows[0] + 1 - self._window
         seen = np.cumsum(self._good[first : rows[-1] + 1], axis=0, dtype=np.int64)
@@ -138,14 +155,14 @@ class FeatureExtractor:
         passed = (quality >= self.settings.min_good) & np.isfinite(power_db).any(axis=1)
         power_db = np.where(passed[:, None, :], power_db, np.nan)
         values = self._measures.take(power_db, density, passed)
-        whole: list[bool] = np.isfinite(values).all(axis=1).tolist()
+        lacking = np.count_nonzero(~np.isfinite(values), axis=1).tolist()
         share = passed.mean(axis=1).tolist()
         labels, frames = self._measures.labels, []
-        for at, (row, all_known) in enumerate(zip(values.tolist(), whole, strict=True)):
+        for at, (row, absent) in enumerate(zip(values.tolist(), lacking, strict=True)):
             named = zip(labels, row, strict=True)
-            found = dict(named) if all_known else {name: value for name, value in named if isfinite(value)}
-            if (estimate := erps[at]) is not None:
-                found |= _erp_values(estimate)
+            found = {name: value for name, value in named if isfinite(value)} if absent else dict(named)
+            estimate, erp_values = erps[at]
+            found |= erp_values
             frames.append(
                 FeatureFrame(
                     time_s=float(times_s[at]),
@@ -154,22 +171,21 @@ class FeatureExtractor:
                     channel_quality=quality[at],
                     values=found,
                     quality=share[at],
-                    erp=erps[at],
+                    erp=estimate,
                 )
             )
         return frames
 
-    def _take_epochs(self, index: int, base: int) -> None:
-        before, after = self._erp.before, self._erp.after
-        waiting = []
-        for at, label in self._pending:
-            if at + after > index:
-                waiting.append((at, label))
-            elif at - before >= base:  # an epoch that began before the stream, or before a late mark, is incomplete
-                rows = slice(at - before - base, at + after + 1 - base)
-                self._erp.add(label, self._samples[rows], self._good[rows])
-        self._pending = waiting
-
-
-def _erp_values(estimate: ErpEstimate) -> dict[str, float]:
-    return {"erp.target": estimate.amplitude_uv, "erp.target.confidence": estimate.confidence}
+    def _take_epochs(self, index: int) -> tuple[ErpEstimate | None, dict[str, float]]:
+        """Take in the epochs that are complete at sample `index`; return the ERP as it then is, and its features."""
+        for epoch in self._epochs.take(index):
+            kept = self._erp.add(epoch.label, epoch.samples_uv, epoch.good)
+            score = None if self._scorer is None else self._scorer.add(epoch)
+            rejected = not kept if self._scorer is None else score is None
+            self.epochs.append(EpochScore(epoch.time_s, epoch.label, score, rejected))
+        estimate, values = self._erp.estimate, {}
+        if estimate is not None:
+            values = {"erp.amplitude": estimate.amplitude_uv, "erp.confidence": estimate.confidence}
+        if self._scorer is not None and (belief := self._scorer.value) is not None:
+            values["erp.target"] = belief
+        return estimate, values

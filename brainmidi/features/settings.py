@@ -30,6 +30,8 @@ class ErpSettings:
         How many of the last targets are averaged (and four times as many non-targets).
     min_n : int
         Fewer targets than this give no estimate.
+    score_n : int
+        How many of the last targets the calibrated classifier's score is taken over.
     channels : tuple of str
         Channels looked at; empty for the parietal, occipital, central and temporal ones where the montage has at least
         four of them, else all.
@@ -47,6 +49,7 @@ class ErpSettings:
     response_s: tuple[float, float] = (0.25, 0.5)
     average_n: int = 12
     min_n: int = 4
+    score_n: int = 5
     channels: tuple[str, ...] = ()
     polarity: str = "either"
     reject_uv: float = 150.0
@@ -133,13 +136,13 @@ def feature_names(settings: FeatureSettings | None = None, electrodes: Sequence[
     -------
     tuple of str
         ``"alpha"``, ``"alpha.occipital"``, ..., ``"alpha.peak"``, ``"alpha.peak.occipital"``, ...,
-        ``"alpha.frequency"``, ``"engagement"``, ``"asymmetry.frontal"``, ``"erp.target"``,
-        ``"erp.target.confidence"``, and with `electrodes` ``"alpha.O1"``, ...
+        ``"alpha.frequency"``, ``"engagement"``, ``"asymmetry.frontal"``, ``"erp.target"``, ``"erp.amplitude"``,
+        ``"erp.confidence"``, and with `electrodes` ``"alpha.O1"``, ...
     """
     bands = (FeatureSettings() if settings is None else settings).bands
     names = [name for band in bands for name in (band, *(f"{band}.{region}" for region in REGIONS))]
     names += ["alpha.peak", *(f"alpha.peak.{region}" for region in REGIONS), "alpha.frequency"]
-    names += ["engagement", "asymmetry.frontal", "erp.target", "erp.target.confidence"]
+    names += ["engagement", "asymmetry.frontal", "erp.target", "erp.amplitude", "erp.confidence"]
     return (*names, *(f"{band}.{electrode}" for band in bands for electrode in electrodes or ()))
 
 

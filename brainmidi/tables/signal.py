@@ -81,6 +81,7 @@ class ErpTable(Table):
     response_s: Pair = Field((0.25, 0.5), description="[low, high] in seconds after the marker")
     average_n: int = Field(12, ge=2, le=1000, description="2..1000 targets, and at least min_n")
     min_n: int = Field(4, ge=2, le=1000, description="2..1000 targets")
+    score_n: int = Field(5, ge=1, le=1000, description="1..1000 targets that the classifier's score is taken over")
     channels: Names = Field((), description="a list of channel names; [] chooses by the montage")
     polarity: Literal["either", "positive", "negative"] = Field(
         "either", description='"either", "positive" or "negative"'
@@ -106,7 +107,7 @@ class BaselineTable(Table):
 
     seconds: float = Field(0.0, ge=0, le=600, description="0..600 seconds of rest at the start, 0 for none")
     recording: str = Field("", description="the path of a recording made at rest")
-    profile: str = Field("", description="the path of a profile that --save-baseline wrote")
+    profile: str = Field("", description="the path of a profile that `brainmidi calibrate` or --save-baseline wrote")
 
     @model_validator(mode="after")
     def _one(self) -> BaselineTable:

@@ -19,7 +19,7 @@ REST = Baseline({"alpha": FeatureRest(10.0, 1.0 / 1.4826)}, 40)
 def frame(time_s: float, alpha: float | None = 10.0, quality: float = 1.0, confidence: float | None = None):
     values = {} if alpha is None else {"alpha": alpha}
     if confidence is not None:
-        values["erp.target.confidence"] = confidence
+        values["erp.confidence"] = confidence
     return FeatureFrame(time_s, ("alpha",), np.zeros((1, 1)), np.ones(1), values, quality)
 
 
@@ -85,7 +85,7 @@ def test_every_knob_is_there_whatever_the_map():
 
 
 def fired(confidences: list[float | None], **rule) -> list[int]:
-    watched = controller(events=(EventRule("erp.target.confidence", 0.95, **rule),))
+    watched = controller(events=(EventRule("erp.confidence", 0.95, **rule),))
     return [watched.process(frame(step * 0.5, confidence=value)).anchor_steps for step, value in enumerate(confidences)]
 
 

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from eeg_files import split
+from erp_trials import epochs, oddball, trials
+
+from brainmidi.errors import SignalError
+from brainmidi.features.erpclassifier import ErpClassifier, ErpScorer, trial_of
+from brainmidi.features.erpfit import cross_validate, fit_classifier, fit_estimator
+from brainmidi.features.extractor import FeatureExtractor
+from brainmidi.features.settings import ErpSettings, FeatureSettings
+from brainmidi.types import Montage
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return fit_classifier(trials(oddball(9.0)))
+
+
+def test_live_scores_are_those_of_the_estimator():
+    taken = trials(oddball(9.0))
+    classifier, everything = fit_classifier(taken), np.arange(len(taken.epochs))
+    estimator = fit_estimator(taken, everything)
+    layout = (taken.before, estimator.columns, taken.n_samples, taken.step, estimator.rereferenced)
+    live = [classifier.score(trial_of(epoch, *layout)) for epoch in taken.epochs]
+    assert live == pytest.approx(estimator.scores(taken, everything), abs=1e-9)
+
+
+def test_a_response_is_told_from_none_in_stretches_that_were_not_trained_on(fitted):
+    assert fitted.auc > 0.85
+    assert 0.5 < fitted.auc_low < fitted.auc < fitted.auc_high <= 1.0
+    assert fitted.refusal is None
+    assert (fitted.n_target, fitted.n_nontarget, fitted.n_rejected) == (30, 120, 0)
+
+
+def test_without_a_response_the_classifier_is_refused_with_its_reason():
+    classifier = fit_classifier(trials(oddball(0.0)))
+    assert "below 0.65" in classifier.refusal
+    scorer = ErpScorer(classifier, Montage(classifier.channels, 128.0), ErpSettings(score_n=1), 26)
+    assert scorer.add(epochs(oddball(0.0))[2]) is not None
+    assert scorer.value is None
+    assert "may be chance" in replace(classifier, auc=0.7, auc_low=0.49).refusal
+
+
+def test_no_epoch_is_scored_by_a_classifier_that_saw_its_neighbours():
+    taken = trials(oddball(9.0))
+    scores, fold = cross_validate(taken)
+    assert list(np.flatnonzero(np.diff(fold))) == [29, 59, 89, 119]
+    # An epoch outside its fold and far from it may be anything: the scores of the others' folds do not see it
+    changed = list(taken.epochs)
+    changed[10] = replace(changed[10], slow_uv=100.0 * changed[10].slow_uv)
+    again, _ = cross_validate(replace(taken, epochs=tuple(changed)))
+    same = fold == 0
+    same[10] = False
+    assert again[same] == pytest.approx(scores[same], abs=1e-12)
+    assert not np.allclose(again[~same], scores[~same])
+
+
+def test_a_document_survives_json_and_scores_the_same(fitted):
+    again = ErpClassifier.from_document(json.loads(json.dumps(fitted.document())))
+    trial = np.random.default_rng(0).standard_normal((again.filters.shape[1], again.prototypes.shape[1]))
+    assert again.score(trial) == fitted.score(trial)
+    assert again.document() == fitted.document()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"format": "something"}, "'something' version 1"),
+        ({"version": 2}, "version 2"),
+        ({"filters": [[1.0]]}, "do not fit"),
+        ({"bias": float("nan")}, "not finite"),
+        ({"step": 7}, "do not fit"),
+    ],
+)
+def test_a_damaged_document_is_refused_in_one_line(fitted, change, reason):
+    with pytest.raises(SignalError, match=reason):
+        ErpClassifier.from_document(fitted.document() | change)
+    document = fitted.document()
+    del document["weights"]
+    with pytest.raises(SignalError, match=r"damaged .*weights"):
+        ErpClassifier.from_document(document)
+
+
+def test_a_noisy_channel_is_left_out_and_costs_no_epoch():
+    chunk = oddball(9.0)
+    samples, good = chunk.samples_uv.copy(), np.ones(chunk.samples_uv.shape, dtype=bool)
+    samples[:, 3] *= 200.0
+    good[::50, 0] = False
+    taken = trials(replace(chunk, samples_uv=samples, good=good))
+    classifier = fit_classifier(taken)
+    assert classifier.channels == ("P3", "Pz")
+    assert classifier.n_rejected == 0
+
+
+def test_epochs_with_a_bad_channel_are_not_scored(fitted):
+    chunk = oddball(9.0)
+    scorer = ErpScorer(fitted, chunk.montage, ErpSettings(), 26)
+    good = np.ones(chunk.samples_uv.shape, dtype=bool)
+    good[250:, 1] = False
+    first, second, *_ = epochs(replace(chunk, good=good))
+    assert scorer.add(first) is not None
+    assert scorer.add(second) is None
+
+
+def test_the_belief_in_the_last_targets_is_a_feature_of_the_stream_whatever_the_chunking(fitted):
+    def stream(chunk, cuts):
+        settings = FeatureSettings(erp=ErpSettings(score_n=3))
+        extractor = FeatureExtractor(chunk.montage, settings, fitted)
+        frames = [frame for part in split(chunk, cuts) for frame in extractor.process(part)]
+        return extractor.epochs, frames
+
+    answered, silent = oddball(9.0, 40, seed=5), oddball(0.0, 40, seed=6)
+    scored, frames = stream(answered, [])
+    beliefs = [frame.values["erp.target"] for frame in frames if "erp.target" in frame.values]
+    # The third target is trial 12, heard at 8.203 s; its epoch is whole 0.8 s later.
+    assert next(frame.time_s for frame in frames if "erp.target" in frame.values) == pytest.approx(9.0, abs=0.06)
+    assert np.median(beliefs) > 0.95
+    again, parts = stream(answered, range(7, len(answered), 61))
+    assert [frame.values for frame in parts] == [frame.values for frame in frames]
+    assert again == scored
+    assert len(scored) == 40
+    assert np.median([one.score for one in scored if one.label == "target"]) > 0
+    without = [frame.values["erp.target"] for frame in stream(silent, [])[1] if "erp.target" in frame.values]
+    assert np.median(without) < 0.2
+
+
+def test_a_classifier_of_another_montage_rate_or_epoch_is_refused(fitted):
+    settings = ErpSettings()
+    for montage, reason in (
+        (Montage(("Cz", "P3", "Pz"), 128.0), "P4, which the source lacks"),
+        (Montage(("P4", "Cz", "P3", "Pz"), 250.0), "fitted at 128 Hz, the source has 250 Hz"),
+    ):
+        with pytest.raises(SignalError, match=reason):
+            ErpScorer(fitted, montage, settings, 26)
+    with pytest.raises(SignalError, match=r"ends at 0.6 s"):
+        ErpScorer(fitted, Montage(fitted.channels, 128.0), ErpSettings(epoch_s=(-0.2, 0.6)), 26)
+
+
+def test_too_few_epochs_are_refused_with_their_number():
+    with pytest.raises(SignalError, match="4 targets and 16 non-targets were found, 10 of"):
+        trials(oddball(9.0, 20))
+    with pytest.raises(SignalError, match=r"epoch_s ends at 0.5 s"):
+        trials(oddball(9.0), settings=ErpSettings(epoch_s=(-0.2, 0.5)))
+
+
+def test_many_channels_are_referred_to_their_own_mean():
+    names = tuple(f"E{number}" for number in range(16))
+    chunk = oddball(14.0, 100, names=names)
+    hum = 20.0 * np.sin(2 * np.pi * 3.0 * chunk.time_s)[:, None]
+    plain = fit_classifier(trials(chunk))
+    shared = fit_classifier(trials(replace(chunk, samples_uv=chunk.samples_uv + hum)))
+    assert plain.rereferenced
+    assert plain.filters.shape[1] == 15
+    assert shared.auc == pytest.approx(plain.auc, abs=1e-6)
