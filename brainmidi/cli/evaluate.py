@@ -115,7 +115,8 @@ def jsb(
 @evaluate_app.command("eeg")
 def eeg(
     part: Annotated[
-        list[str] | None, typer.Option("--part", metavar="NAME", help="One part alone: eyes, chunks; repeatable.")
+        list[str] | None,
+        typer.Option("--part", metavar="NAME", help="One part alone: eyes, p300, artifacts or chunks; repeatable."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there too, as JSON.")

@@ -43,11 +43,14 @@ class Travel:
         Of the absolute difference, 0..1.
     frames : int
         Frames compared, over all placements.
+    moved : tuple of ndarray
+        The absolute differences themselves, by placement.
     """
 
     median: float
     p95: float
     frames: int
+    moved: tuple[FloatArray, ...] = ()
 
     @property
     def passes(self) -> bool:
@@ -129,9 +132,13 @@ def measure_artifacts(
                 dirty, touched = inject(clean, np.random.default_rng([seed, placement]))
                 reach = _reach(touched, clean, times_s)
                 moved.append(np.abs(position(_frames(dirty, *settings)) - expected)[reach])
-            joined = np.concatenate(moved)
-            travels[way][kind] = Travel(float(np.median(joined)), float(np.quantile(joined, 0.95)), len(joined))
+            travels[way][kind] = _travel(tuple(moved))
     return ArtifactFigures(travels["protected"], travels["unprotected"], placements)
+
+
+def _travel(moved: tuple[FloatArray, ...]) -> Travel:
+    joined = np.concatenate(moved)
+    return Travel(float(np.median(joined)), float(np.quantile(joined, 0.95)), len(joined), moved)
 
 
 def _frames(chunk: Chunk, condition: ConditionSettings, features: FeatureSettings) -> list[FeatureFrame]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,14 +10,16 @@ import numpy as np
 
 from brainmidi.condition.conditioner import Conditioner
 from brainmidi.errors import ConfigError
+from brainmidi.evaluate import eyes
 from brainmidi.evaluate.eegfigure import Figure
-from brainmidi.evaluate.eyes import load_eyes
+from brainmidi.evaluate.resample import bootstrap
 from brainmidi.features.extractor import FeatureExtractor
 from brainmidi.types import Chunk, FeatureFrame
 
-#: The parts of the table by name, each with the module whose ``figures`` measures it.
-PARTS = ("eyes", "chunks")
+#: The parts of the table, in its order.
+PARTS = ("eyes", "p300", "artifacts", "chunks")
 CHUNKS_BAR = 1e-9
+PLACEMENTS = 8
 
 _SIZES_S = (0.0, 0.02, 0.37, 1.0, 10.0)  # the first is a single sample
 _CHUNKED_S = 15.0
@@ -52,14 +53,9 @@ def evaluate(
     SourceError
         One of them is not.
     """
+    measured = {"eyes": eyes.figures, "p300": p300_figures, "artifacts": artifact_figures, "chunks": chunk_figures}
     folder = data_folder(data)
-    found: list[Figure] = []
-    for part in parts:
-        if part == "chunks":
-            found += chunk_figures(folder, progress)
-        else:
-            found += importlib.import_module(f"brainmidi.evaluate.{part}").figures(folder, progress)
-    return found
+    return [figure for part in parts for figure in measured[part](folder, progress)]
 
 
 def data_folder(data: Path | None = None) -> Path:
@@ -75,10 +71,44 @@ def data_folder(data: Path | None = None) -> Path:
     )
 
 
+def p300_figures(data: Path, progress: Callable[[str], None] = lambda line: None) -> list[Figure]:
+    """Return how well single responses to targets stand out: see :mod:`brainmidi.evaluate.p300`."""
+    from brainmidi.evaluate import p300  # brings scikit-learn, which the other parts do without
+
+    return p300.figures(data, progress)
+
+
+def artifact_figures(
+    data: Path, progress: Callable[[str], None] = lambda line: None, placements: int = PLACEMENTS
+) -> list[Figure]:
+    """Return how far artifacts in eyes-open EEG move the alpha knob: see :mod:`brainmidi.evaluate.artifacts`."""
+    from brainmidi.evaluate.artifacts import MEDIAN_BAR, P95_BAR, measure_artifacts
+
+    progress(f"artifacts: {placements} placements of each kind, protected and not")
+    found = measure_artifacts(eyes.load_eyes(data).opened, placements=placements)
+    lines = []
+    for kind, travel in found.protected.items():
+        bare = found.unprotected[kind]
+        for name, value, share, bar, without in (
+            ("median", travel.median, 0.5, MEDIAN_BAR, bare.median),
+            ("95 %", travel.p95, 0.95, P95_BAR, bare.p95),
+        ):
+            low, high = bootstrap(
+                travel.moved,
+                lambda moved, share=share: float(np.quantile(moved, share)),  # type: ignore[misc]
+                np.random.default_rng(1),
+                rounds=500,
+            )
+            what = f"alpha knob moved by {kind}, {name}"
+            note = f"unprotected {without:.3f}"
+            lines.append(Figure("artifacts", what, value, low, high, bar, at_most=True, note=note))
+    return lines
+
+
 def chunk_figures(data: Path, progress: Callable[[str], None] = lambda line: None) -> list[Figure]:
     """Return by how much the features of a real recording depend on how its samples arrive."""
     progress("chunks: the same samples in pieces of 1 sample to 10 s")
-    chunk = load_eyes(data).opened
+    chunk = eyes.load_eyes(data).opened
     rows = slice(0, round(_CHUNKED_S * chunk.montage.rate_hz))
     head = Chunk(chunk.samples_uv[rows], chunk.time_s[rows], chunk.montage)
     sizes = [max(1, round(size_s * chunk.montage.rate_hz)) for size_s in _SIZES_S]
