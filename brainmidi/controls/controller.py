@@ -114,8 +114,8 @@ class Controller:
 
     def _goal(self, rule: KnobRule, value: float | None) -> float | None:
         """Return where `rule` wants its knob; None where its feature, or what rest looks like, is not known."""
-        if rule.feature == LEARNED:  # is a position already
-            return 1.0 - value if rule.invert and value is not None else value
+        if rule.feature == LEARNED:  # a position already: which way is up was learned too
+            return value
         rest = self._baseline.features.get(rule.feature)
         return None if rest is None or value is None else rule.position(rest.z(value))
 

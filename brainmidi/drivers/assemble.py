@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from brainmidi.acquire.lsl import is_lsl
 from brainmidi.acquire.pump import Pump
 from brainmidi.acquire.recording import SUFFIXES
 from brainmidi.condition.conditioner import ConditionSettings
 from brainmidi.condition.gate import GateLimits
 from brainmidi.config import SessionConfig
 from brainmidi.controls.baseline import UNRESTING, Baseline, demo_baseline, fit_baseline
-from brainmidi.controls.mapping import ControlMap, EventRule, KnobRule
+from brainmidi.controls.mapping import LEARNED, ControlMap, EventRule, KnobRule
+from brainmidi.controls.profile import Profile
 from brainmidi.drivers.anchors import anchors_of
 from brainmidi.drivers.chain import SignalChain
+from brainmidi.drivers.personal import conditioned_for, learned_for, read_profile
 from brainmidi.errors import ConfigError, SourceError
 from brainmidi.features.settings import ErpSettings, FeatureSettings, electrode_of, feature_names
 from brainmidi.music.ensemble import Dynamics, PartRange
@@ -32,6 +35,8 @@ DEMO_REST_S = 60.0
 def is_recording(name: str) -> bool:
     """Return whether a source's name means a file: it has a folder or a recording's suffix in it."""
     path = Path(name)
+    if is_lsl(name):
+        return False
     return path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.is_file()
 
 
@@ -98,6 +103,7 @@ def feature_settings(config: SessionConfig) -> FeatureSettings:
             response_s=erp.response_s,
             average_n=erp.average_n,
             min_n=erp.min_n,
+            score_n=erp.score_n,
             channels=erp.channels,
             polarity=erp.polarity,
             reject_uv=erp.reject_uv,
@@ -107,7 +113,7 @@ def feature_settings(config: SessionConfig) -> FeatureSettings:
 
 
 def control_map(config: SessionConfig, electrodes: tuple[str, ...] | None = None) -> ControlMap:
-    """Return what ``[map]`` and ``[on]`` say.
+    """Return what ``[map]`` and ``[on]`` say; the features of ``[cc]`` are checked with theirs.
 
     Parameters
     ----------
@@ -124,8 +130,10 @@ def control_map(config: SessionConfig, electrodes: tuple[str, ...] | None = None
     names = feature_names(settings)
     resting = tuple(name for name in names if not name.startswith(UNRESTING))
     tables = config.map.knobs()
-    used = [(f"map.{name}", table.feature, resting) for name, table in tables.items()]
+    # A learned map is no feature of the signal; whether there is one is known once the profile is.
+    used = [(f"map.{name}", table.feature, resting) for name, table in tables.items() if table.feature != LEARNED]
     used += [(f"on.{name}", event.feature, names) for name, event in config.on.items()]
+    used += [(f"cc.{name}", table.feature, names) for name, table in config.cc.items() if table.feature]
     for table, feature, known in used:
         electrode = electrode_of(feature, settings)
         if electrode is not None and feature not in names:
@@ -212,11 +220,14 @@ class Rest:
         How much of the stream's beginning is rest; 0 with a profile.
     text : str
         In words, for the summary.
+    profile : Profile or None
+        What the baseline is a part of: bad electrodes, mains, classifier and learned map come with it.
     """
 
     baseline: Baseline | None
     seconds: float
     text: str
+    profile: Profile | None = None
 
 
 def choose_rest(config: SessionConfig, source: Source) -> Rest:
@@ -227,7 +238,8 @@ def choose_rest(config: SessionConfig, source: Source) -> Rest:
     """
     wanted = config.baseline
     if wanted.profile:
-        return Rest(Baseline.load(Path(wanted.profile)), 0.0, f"profile {wanted.profile}")
+        baseline, profile, text = read_profile(Path(wanted.profile), config, source.montage)
+        return Rest(baseline, 0.0, text, profile)
     if wanted.recording:
         baseline = fit_to_recording(config, Path(wanted.recording))
         return Rest(baseline, 0.0, f"recording {wanted.recording}, {baseline.n_frames} frames")
@@ -285,9 +297,9 @@ def make_chain(config: SessionConfig, source: Source, rest: Rest) -> SignalChain
     """Return the way from samples of `source` to controls."""
     return SignalChain(
         source.montage,
-        condition=condition_settings(config),
+        condition=conditioned_for(condition_settings(config), rest.profile),
         features=feature_settings(config),
-        control_map=control_map(config, source.montage.names),
+        control_map=replace(control_map(config, source.montage.names), learned=learned_for(config, rest.profile)),
         baseline=rest.baseline,
         rest_s=rest.seconds,
     )

@@ -240,7 +240,7 @@ def _find_knobs(
         best = {one.feature: one for one in reversed(found) if one.auc >= found[0].auc - _TIE}
         chosen = next((best[name] for name in _PREFERRED.get(pair[1], ()) if name in best), found[0])
         knobs.append(Knob(chosen, held_out(table, pair, window_s)))
-    return tuple(sorted(knobs, key=lambda knob: (not knob.accepted, -knob.separation.auc))), tuple(everything)
+    return tuple(sorted(knobs, key=lambda knob: (not knob.accepted, -round(knob.separation.auc, 2)))), tuple(everything)
 
 
 def _nothing_separates(knobs: Sequence[Knob], bad: Sequence[str]) -> str:
