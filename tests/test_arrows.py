@@ -51,6 +51,7 @@ LIBRARIES = {
     "rtmidi2": {"midi"},
     "pretty_midi": {"midi", "training", "evaluate"},
     "jack": {"midi"},
+    "aalink": {"midi"},
     "music21": {"notation", "training", "evaluate"},
     "verovio": {"notation"},
     "matplotlib": {"notation"},

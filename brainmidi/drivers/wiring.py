@@ -49,7 +49,7 @@ def player_settings(config: SessionConfig) -> PlayerSettings:
 
 
 def _clock_settings(config: SessionConfig) -> ClockSettings:
-    clock = config.clock
+    clock, metre = config.clock, Metre.parse(config.session.metre)
     return ClockSettings(
         source=clock.source,
         send=clock.send,
@@ -57,8 +57,9 @@ def _clock_settings(config: SessionConfig) -> ClockSettings:
         count_in=clock.count_in,
         metronome=clock.metronome,
         click_channel=clock.click_channel,
-        pulses=Metre.parse(config.session.metre).pulses,
+        pulses=metre.pulses,
         bpm=config.session.tempo_bpm,
+        bar_beats=float(metre.length),
     )
 
 

@@ -45,6 +45,8 @@ class ClockSettings:
         Where a bar's clicks are, in sixteenths from its first beat.
     bpm : float
         The tempo to assume of a master until its clock tells.
+    bar_beats : float
+        How long a bar is, for masters who share bar lines.
     """
 
     source: str = "internal"
@@ -55,6 +57,7 @@ class ClockSettings:
     click_channel: int = 15
     pulses: tuple[int, ...] = (0, 4, 8, 12)
     bpm: float = 120.0
+    bar_beats: float = 4.0
 
     @property
     def follows(self) -> bool:

@@ -14,16 +14,18 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from brainmidi.errors import BrainmidiError, MidiError
 from brainmidi.midi.clock import MonotonicClock
 from brainmidi.midi.core import PlayerCore
+from brainmidi.midi.followed import FollowedTimeline, timeline_of
 from brainmidi.midi.incoming import MidiInput, OnChange, OnMessage
 from brainmidi.midi.ports import Output, open_output
 from brainmidi.midi.settings import PlayerSettings
+from brainmidi.midi.timeline import Timeline
 from brainmidi.midi.wire import Message, dump, load
 
 #: A composer that has been silent for this long while music plays is taken for dead, though its pipe is open (stopped
@@ -34,6 +36,9 @@ SILENCE_AFTER_S = 3.0
 _PRIORITY = 5
 
 _WIRE_IN = 0
+
+#: JACK hands messages over once a period, of which this is a long one: 1024 frames at 48 kHz.
+_JACK_GRAIN_S = 1024 / 48000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,12 @@ class _Heard:
     time_s: float
 
 
-_News = Message | _Gone | _Heard
+@dataclass(frozen=True, slots=True)
+class _Woken:
+    """The shared beat has changed: deadlines may lie elsewhere now."""
+
+
+_News = Message | _Gone | _Heard | _Woken
 
 
 def request_realtime() -> tuple[bool, str]:
@@ -97,6 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lambda data, time_s: inbox.put(_Heard(data, time_s)),
             lambda line: outbox.put({"op": "notice", "kind": "input", "index": -1, "detail": line}),
         )
+        timeline, leave_session = _open_clock(settings, output.api, lambda: inbox.put(_Woken()))
     except BrainmidiError as error:
         outbox.put({"op": "error", "message": str(error)})
         outbox.put(None)
@@ -118,11 +129,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.freeze()  # a collection takes milliseconds, and nothing here makes cycles worth one
     gc.disable()
     clock = MonotonicClock()
-    core = PlayerCore(clock, output, silence_after_s=options.silence_after, settings=settings)
+    core = PlayerCore(clock, output, silence_after_s=options.silence_after, settings=settings, timeline=timeline)
     try:
         _play(core, clock, inbox, outbox)
     finally:
         _release(core, output)
+        leave_session()
         incoming.close()
         outbox.put(None)
         writer.join(2.0)
@@ -144,6 +156,8 @@ def _play(
             if isinstance(message, _Gone):
                 gone = True
                 core.stop(message.reason)
+            elif isinstance(message, _Woken):
+                core.advance()
             elif isinstance(message, _Heard):
                 core.hear(message.data, message.time_s)
                 core.advance()
@@ -238,6 +252,18 @@ def _open_ports(settings: PlayerSettings, on_message: OnMessage, on_change: OnCh
     incoming = MidiInput(settings.input, on_message, on_change)
     incoming.start()
     return output, incoming
+
+
+def _open_clock(
+    settings: PlayerSettings, api: str, on_change: Callable[[], None]
+) -> tuple[Timeline, Callable[[], None]]:
+    """Return the timeline that `settings` ask for, and what to call when it is wanted no more."""
+    if settings.clock.source != "link":
+        return timeline_of(settings.clock, grain_s=_JACK_GRAIN_S if api == "JACK" else 0.0), lambda: None
+    from brainmidi.midi.linkclock import open_link
+
+    link = open_link(MonotonicClock(), bpm=settings.clock.bpm, bar_beats=settings.clock.bar_beats, on_change=on_change)
+    return FollowedTimeline(link.master), link.close
 
 
 if __name__ == "__main__":
