@@ -1,0 +1,111 @@
+"""A player in its own process follows another program's clock through real ports, and sends one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from midi_jack import open_notes
+from midi_takes import make_take, stand_in
+
+from brainmidi.midi.clockmaster import ClockSettings
+from brainmidi.midi.link import PlayerProcess
+from brainmidi.midi.settings import PlayerSettings
+
+pytestmark = pytest.mark.port
+
+BAR = 96
+
+
+class Master:
+    def __init__(self, server):
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("jack_master.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=server.everything(),
+        )
+        assert self.process.stdout.readline() == "up\n"
+
+    def roll(self, *words):
+        self.process.stdin.write(f"roll {' '.join(map(str, words))}\n")
+        self.process.stdin.flush()
+
+    def told(self):
+        return [float(word) for word in self.process.stdout.readline().split()]
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+
+class Composer:
+    """Hands over a bar whenever one has begun, and keeps when each did."""
+
+    def __init__(self, player, bars):
+        self.player, self.bars, self.handed = player, bars, 0
+        self.started, self.paused = {}, []
+        self.hand_over()
+        player.begin(0.0)
+
+    def hand_over(self):
+        if self.handed < len(self.bars):
+            self.player.send(self.bars[self.handed], stand_in(self.bars[self.handed]))
+            self.handed += 1
+
+    def play_until(self, true):
+        while not true():
+            notices = self.player.poll(20.0)
+            assert notices, "nothing happens"
+            for notice in notices:
+                if notice.kind == "started":
+                    self.started[notice.index] = notice
+                    self.hand_over()
+                elif notice.kind == "paused":
+                    self.paused.append(notice.index)
+
+
+def test_bars_begin_on_the_bar_lines_of_another_program_and_stop_with_it(jack_server, monkeypatch):
+    for name, value in jack_server.environment.items():
+        monkeypatch.setenv(name, value)
+    settings = PlayerSettings(clock=ClockSettings(source="midi", bpm=120.0))
+    with PlayerProcess.start(settings) as player:
+        composer, master = Composer(player, make_take(12)), Master(jack_server)
+        try:
+            master.roll(160.0, 4 * BAR + 30)
+            composer.play_until(lambda: composer.paused)
+            first_s, _ = master.told()
+            bar_s = 4 * 60 / 160
+            assert composer.paused == [4]
+            lines = [composer.started[index].time_s - first_s - bar_s * index for index in range(2, 5)]
+            assert all(-0.01 <= late_s <= 0.06 for late_s in lines), lines  # JACK keeps a message for two periods
+            master.roll(160.0, 2 * BAR, 8)  # from the third beat of a bar
+            composer.play_until(lambda: len(composer.paused) == 2)
+            again_s, _ = master.told()
+            assert composer.started[5].time_s - again_s - bar_s / 2 == pytest.approx(0.03, abs=0.06)
+            report = player.stop()
+        finally:
+            master.close()
+    assert [bar.index for bar in report.bars] == list(range(7))
+    assert report.tempi[-1][1] == pytest.approx(160.0, rel=0.02)
+    assert open_notes([event.data for event in report.sent_events]) == set()
+
+
+def test_another_program_hears_our_clock(jack_server, spy, monkeypatch):
+    for name, value in jack_server.environment.items():
+        monkeypatch.setenv(name, value)
+    bars = make_take(2, bpm=200.0)
+    with PlayerProcess.start(PlayerSettings(clock=ClockSettings(send=True))) as player:
+        spy.listen()
+        for bar in bars:
+            player.send(bar, None)
+        player.begin(0.2)
+        report = player.finish()
+    received = spy.read_to_the_end()
+    clocks = [data[0] for data in received if data[0] >= 0xF0]
+    assert clocks == [0xFA] + [0xF8] * (2 * BAR) + [0xFC]
+    assert [data for data in received if data[0] < 0xF0] == [event.data for event in report.sent_events]
