@@ -44,6 +44,11 @@ def improv(
         str | None,
         typer.Option(metavar="NAME", help="Part of an existing port's name. [default: open brainmidi:out]"),
     ] = None,
+    clock: opt.Clock = None,
+    send_clock: opt.SendClock = None,
+    nudge_ms: opt.NudgeMs = None,
+    count_in: opt.CountIn = None,
+    metronome: opt.Metronome = None,
     output: opt.Output = None,
     trace: opt.Trace = None,
     ui: opt.Ui = opt.Screen.PLAIN,
@@ -82,6 +87,7 @@ def improv(
     )
 
     from brainmidi.cli.finish import Stage, finish
+    from brainmidi.cli.keys import HELP, has_keys, keys_of
     from brainmidi.drivers.live import improvise
     from brainmidi.drivers.take import TakeFiles
 
@@ -91,6 +97,13 @@ def improv(
         def ready(info: PlayerInfo) -> None:
             where = f"{info.port} ({info.api})" if info.port else f"no port: {info.reason}"
             stage.say(f"playing {settings.source.name} to {where}")
+            if settings.midi.input and info.input is None:
+                stage.say(f"hearing nothing yet: {info.input_reason}")
+            if settings.clock.source != "internal":
+                master = f"MIDI clock on {info.input}" if settings.clock.source == "midi" else "Ableton Link"
+                stage.say(f"following {master}: press play there; the tempo is its own, [map.tempo] moves nothing")
+            if has_keys():
+                stage.say(HELP)
 
         take = improvise(
             settings,
@@ -100,6 +113,7 @@ def improv(
             on_ready=ready,
             on_bar=stage.show,
             on_signal=stage.say,
+            hands=keys_of,
             yoked=yoked,
             yoked_profile=yoked_profile,
             save_baseline=save_baseline,

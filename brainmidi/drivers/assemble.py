@@ -16,7 +16,7 @@ from brainmidi.controls.mapping import LEARNED, ControlMap, EventRule, KnobRule
 from brainmidi.controls.profile import Profile
 from brainmidi.drivers.anchors import anchors_of
 from brainmidi.drivers.chain import SignalChain
-from brainmidi.drivers.personal import conditioned_for, learned_for, read_profile
+from brainmidi.drivers.personal import classifier_for, conditioned_for, learned_for, read_profile
 from brainmidi.errors import ConfigError, SourceError
 from brainmidi.features.settings import ErpSettings, FeatureSettings, electrode_of, feature_names
 from brainmidi.music.ensemble import Dynamics, PartRange
@@ -302,6 +302,7 @@ def make_chain(config: SessionConfig, source: Source, rest: Rest) -> SignalChain
         control_map=replace(control_map(config, source.montage.names), learned=learned_for(config, rest.profile)),
         baseline=rest.baseline,
         rest_s=rest.seconds,
+        classifier=classifier_for(rest.profile),
     )
 
 

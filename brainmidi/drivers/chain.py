@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from brainmidi.controls.controller import Controller
 from brainmidi.controls.mapping import ControlMap
 from brainmidi.errors import ControlError, SignalError
 from brainmidi.features.erp import ErpSummary
+from brainmidi.features.erpclassifier import ErpClassifier
 from brainmidi.features.extractor import FeatureExtractor
 from brainmidi.features.settings import FeatureSettings
 from brainmidi.types import Chunk, ControlFrame, FeatureFrame, Montage
@@ -24,9 +25,16 @@ TOLERANCE_S = 1e-6
 
 
 class ControlLog:
-    """Every control frame so far, in order of sample time; written by the pump, read by the composer."""
+    """Every control frame so far, in order of sample time; written by the pump, read by the composer.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    touch : callable, optional
+        What else has a say in a frame when it is read, such as a performer's faders.
+    """
+
+    def __init__(self, touch: Callable[[ControlFrame], ControlFrame] | None = None) -> None:
+        self._touch = touch
         self._frames: list[ControlFrame] = []
         self._times_s: list[float] = []
         self._lock = threading.Lock()
@@ -42,7 +50,8 @@ class ControlLog:
         """Return the newest frame at or before `time_s`; a neutral one where there is none."""
         with self._lock:
             count = bisect_right(self._times_s, time_s + TOLERANCE_S)
-            return self._frames[count - 1] if count else ControlFrame.neutral(time_s)
+            frame = self._frames[count - 1] if count else ControlFrame.neutral(time_s)
+        return frame if self._touch is None else self._touch(frame)
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -89,6 +98,8 @@ class SignalChain:
         but their last.
     rest_s : float
         Seconds of rest at the start; unused with a baseline.
+    classifier : ErpClassifier or None
+        Calibrated on this person; a montage that it does not fit goes on without it.
     """
 
     def __init__(
@@ -100,12 +111,14 @@ class SignalChain:
         control_map: ControlMap,
         baseline: Baseline | None,
         rest_s: float = 0.0,
+        classifier: ErpClassifier | None = None,
     ) -> None:
         if baseline is None and not rest_s > 0:
             raise ControlError("no baseline and 0 s of rest to learn one from; give --baseline SECONDS or a profile")
         self._condition, self._features = condition, features
         self._conditioner = Conditioner(montage, settings=condition)
-        self._extractor = FeatureExtractor(montage, features)
+        self._extractor = FeatureExtractor(montage, features, classifier)
+        self._classifier = classifier
         self._montage = montage
         self._usable = True  # False where a montage that came later cannot be conditioned
         self._blank_s: float | None = None  # sample time of the next frame without features; None where there is none
@@ -116,6 +129,7 @@ class SignalChain:
         self._rest: list[FeatureFrame] = []
         self._controller: Controller | None = None
         self._shares: list[float] = []
+        self._latest: FeatureFrame | None = None
         self._channel_sum = dict.fromkeys(montage.names, 0.0)
         self.baseline = baseline
         if baseline is not None:
@@ -183,7 +197,8 @@ class SignalChain:
         self._montage = montage
         try:
             self._conditioner = Conditioner(montage, settings=self._condition)
-            self._extractor = FeatureExtractor(montage, self._features)
+            fits = self._classifier is not None and self._classifier.misfit(montage) is None
+            self._extractor = FeatureExtractor(montage, self._features, self._classifier if fits else None)
             self._usable = True
         except SignalError:
             self._usable = False
@@ -192,7 +207,18 @@ class SignalChain:
         if self._blank_s is None:
             self._blank_s = self._newest_s + 1.0 / self._features.update_hz
 
+    def standing(self, names: Iterable[str]) -> dict[str, float]:
+        """Return where features stand now, in robust z against rest, or as they are where they have no rest.
+
+        A feature that cannot be computed at the moment is left out.
+        """
+        values = {} if self._latest is None else self._latest.values
+        rest = {} if self.baseline is None else self.baseline.features
+        found = {name: values[name] for name in names if name in values}
+        return {name: rest[name].z(value) if name in rest else value for name, value in found.items()}
+
     def _measure(self, frame: FeatureFrame) -> None:
+        self._latest = frame
         self._shares.append(frame.quality)
         for name, quality in zip(self._montage.names, frame.channel_quality.tolist(), strict=True):
             self._channel_sum[name] += quality

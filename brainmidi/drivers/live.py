@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from brainmidi.errors import SourceError
+from brainmidi.errors import ConfigError, SourceError
 from brainmidi.midi.clock import MonotonicClock, VirtualClock
 from brainmidi.midi.link import LocalPlayer, Player, PlayerInfo, PlayerProcess
 
@@ -22,10 +22,12 @@ if TYPE_CHECKING:  # scipy, mne and the models' side load while the player proce
     from brainmidi.music.phrase import Anchor
     from brainmidi.types import Clock
 
-#: Told in a line of text when the signal is lost, and when it is back.
+#: Told in a line of text when the signal is lost, when it is back, and of what the performer's keys did.
 OnSignal = Callable[[str], None]
 #: Told which port, MIDI system and priority the player got, before the music starts.
 OnReady = Callable[[PlayerInfo], None]
+#: Given the player while the take plays, to let a person press keys.
+Hands = Callable[[Player], AbstractContextManager[None]]
 
 
 def improvise(
@@ -37,6 +39,7 @@ def improvise(
     on_ready: OnReady | None = None,
     on_bar: OnBar | None = None,
     on_signal: OnSignal | None = None,
+    hands: Hands | None = None,
     save_baseline: Path | None = None,
     yoked: Path | None = None,
     yoked_profile: Path | None = None,
@@ -62,7 +65,9 @@ def improvise(
     on_bar : callable or None
         Told of every bar as it begins.
     on_signal : callable or None
-        Told in a line of text when a device's signal is lost, and when it is back.
+        Told in a line of text when a device's signal is lost, when it is back, and of what the performer's keys did.
+    hands : callable or None
+        Given the player; what it returns is entered for as long as the take plays.
     save_baseline : Path or None
         Where the baseline goes.
     yoked : Path or None
@@ -93,6 +98,7 @@ def improvise(
         on_ready,
         on_bar,
         on_signal,
+        hands,
         save_baseline,
         yoked,
         yoked_profile,
@@ -129,6 +135,7 @@ class _Stage:
     on_ready: OnReady | None
     on_bar: OnBar | None
     on_signal: OnSignal | None
+    hands: Hands | None
     save_baseline: Path | None
     yoked: Path | None
     yoked_profile: Path | None
@@ -143,15 +150,22 @@ class _Stage:
         """Play one take on `player`."""
         from brainmidi.drivers import assemble
         from brainmidi.drivers.chosen import chosen_checkpoints
+        from brainmidi.drivers.desk import Desk
         from brainmidi.drivers.offline import make_session
         from brainmidi.drivers.performance import Performance
         from brainmidi.drivers.take import TakeKeeper
+        from brainmidi.drivers.wiring import fader_rules, player_settings, sent_features
 
         name = self.config.source.name
         if virtual and not (name == "demo" or assemble.is_recording(name)):
             raise SourceError(
                 f"source {name} has a time of its own, the virtual clock needs demo or a recording; "
                 "leave out --virtual-time"
+            )
+        if virtual and self.config.clock.source != "internal":
+            raise ConfigError(
+                f"[clock] source {self.config.clock.source} keeps a time of its own, the virtual clock waits for nobody; "
+                "leave out --virtual-time, or follow no clock"
             )
         checkpoints = chosen_checkpoints(self.config)
         setup = assemble.session_setup(
@@ -175,7 +189,25 @@ class _Stage:
         )
         with keeper:
             make = partial(make_session, setup, self.config.session.parts, self.voices, threads, checkpoints)
-            take = Performance(signal, make, player, clock, keeper, virtual=virtual, since_s=since_s).run()
+            desk = Desk(
+                fader_rules(self.config),
+                features=sent_features(self.config),
+                capture_bars=self.config.midi.capture_bars,
+                say=self.on_signal,
+            )
+            hands = nullcontext() if self.hands is None else self.hands(player)
+            with hands:
+                take = Performance(
+                    signal,
+                    make,
+                    player,
+                    clock,
+                    keeper,
+                    virtual=virtual,
+                    since_s=since_s,
+                    desk=desk,
+                    clock_settings=player_settings(self.config).clock,
+                ).run()
         if self.save_baseline is not None and signal.chain.baseline is not None:
             signal.chain.baseline.save(self.save_baseline)
         return take

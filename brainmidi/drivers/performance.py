@@ -17,11 +17,14 @@ from brainmidi.acquire.pump import Pump
 from brainmidi.drivers import assemble
 from brainmidi.drivers.chain import TOLERANCE_S, ControlLog
 from brainmidi.drivers.composer import Composer
+from brainmidi.drivers.desk import Desk
 from brainmidi.drivers.offline import Signal, check_reached_music, finished_take
 from brainmidi.drivers.take import Take, TakeKeeper
 from brainmidi.drivers.trace import Timing
-from brainmidi.errors import SourceError
-from brainmidi.midi.handover import PlayReport
+from brainmidi.errors import MidiError, SourceError
+from brainmidi.midi.capture import last_bars
+from brainmidi.midi.clockmaster import ClockSettings
+from brainmidi.midi.handover import PlayerNotice, PlayReport
 from brainmidi.midi.link import Player
 from brainmidi.session import Session
 from brainmidi.types import Bar, Chunk, Clock, Deadline, Phrase
@@ -60,6 +63,10 @@ class Performance:
         Whether `clock` is a virtual one: pump and composer then run in the caller's thread.
     since_s : float or None
         Clock time from which the time to the first note is counted; None for now.
+    desk : Desk, optional
+        What the performer may do; without one, what comes in is saved and no more.
+    clock_settings : ClockSettings, optional
+        Those of the player: whose time is kept, and the count-in; our own by default.
     """
 
     def __init__(
@@ -72,6 +79,8 @@ class Performance:
         *,
         virtual: bool,
         since_s: float | None = None,
+        desk: Desk | None = None,
+        clock_settings: ClockSettings | None = None,
     ) -> None:
         self._signal = signal
         self._make_session = make_session
@@ -80,7 +89,10 @@ class Performance:
         self._keeper = keeper
         self._virtual = virtual
         self._since_s = clock.now_s() if since_s is None else since_s
-        self._log = ControlLog()
+        self._desk = Desk() if desk is None else desk
+        self._clock_settings = clock_settings or ClockSettings()
+        self._keeper.performed = self._desk.performed
+        self._log = ControlLog(self._desk.faders.apply)
         self._pump = Pump(signal.source, clock, self._take_in)
         self._origin_s = clock.now_s()
         self._lock = threading.Lock()
@@ -89,6 +101,7 @@ class Performance:
         self._bars: dict[int, Bar] = {}
         self._fallbacks: dict[int, Bar] = {}
         self._begun: dict[int, Bar] = {}
+        self._onsets: dict[int, tuple[float, float]] = {}  # where a master keeps the time: when, and its tempo
         self._session: Session | None = None
         self._composer: Composer | None = None
         self._report: PlayReport | None = None
@@ -127,6 +140,7 @@ class Performance:
                 self._pump.check()
                 self._collect()
                 self._keeper.save()  # out of the lock, in the one thread that nothing waits for
+                self._capture()
         finally:
             halted = self._stopping.is_set() or composer.is_alive()
             self._stopping.set()
@@ -185,7 +199,7 @@ class Performance:
         frames = self._signal.chain.process(chunk)
         self._log.extend(frames)
         if frames and self._player.sends_knobs:
-            self._player.knobs(frames[-1].knobs)
+            self._player.knobs(self._desk.controls(frames[-1], self._signal.chain))
 
     # -------------------------------------------------------------------------------------- the composer's thread
 
@@ -205,9 +219,11 @@ class Performance:
         if not self._virtual:  # the models may have loaded for longer than the lead-in
             composer.start_s = max(composer.start_s, self._pump.stream_time_s or 0.0)
         self._hand_over(composer, composer.compose(ended=self._pump.ended))
-        begun_s = self._player.begin(0.0 if self._virtual else _BEGIN_S)
+        begun_s = self._player.begin(self._count_in_s() + (0.0 if self._virtual else _BEGIN_S))
         composer.start_s = begun_s - self._origin()
         while not composer.finished:
+            if self._clock_settings.follows:
+                self._wait_for_bar(composer)
             self._wait_for(composer.due_s)
             before = self._heard(composer.index - 1)
             if composer.index in self._begun:  # too late to compose: what the player has begun is that bar
@@ -221,6 +237,26 @@ class Performance:
         self._collect()
         if self._virtual and duration_s is not None:
             self._pump.advance_to(float("inf"))  # as offline: the figures are those of the whole recording
+
+    def _count_in_s(self) -> float:
+        """Return how long a count-in lasts where we keep the time."""
+        if self._clock_settings.follows:
+            return 0.0
+        first = self._bars[0]
+        return self._clock_settings.count_in * float(first.phrase.length) * 60.0 / first.tempo_bpm
+
+    def _wait_for_bar(self, composer: Composer) -> None:
+        """Return once the bar before the next has begun, as a master has it, which may be never; go by its time."""
+        index = composer.index - 1
+        while index not in self._onsets:
+            if self._stopping.is_set():
+                raise _Stopped
+            self._clock.sleep_until(self._clock.now_s() + (_KNOBS_S if self._virtual else _LOOK_S / 4))
+            if self._virtual:
+                self._pump.advance_to(self._clock.now_s() - self._origin_s + TOLERANCE_S)
+            self._collect()
+        time_s, bpm = self._onsets[index]
+        composer.follow(self._begun[index].start, time_s - self._origin(), bpm)
 
     def _due(self, time_s: float) -> Deadline:
         """Return when a bar has to be there whose first beat is at sample time `time_s`."""
@@ -245,6 +281,7 @@ class Performance:
             self._pump.advance_to(time_s + TOLERANCE_S)
             self._collect()
             self._keeper.save()
+            self._capture()
             return
         period_s = 1.0 / self._signal.source.montage.rate_hz
         while not self._pump.ended:
@@ -281,21 +318,44 @@ class Performance:
         with self._lock:
             for notice in self._player.poll():
                 if notice.kind != "started":
+                    self._desk.take(notice)
                     continue
-                bar = self._stand_in(notice.index) if notice.fallback else self._bars[notice.index]
+                bar = self._stand_in(notice) if notice.fallback else self._bars[notice.index]
+                if notice.bpm is not None and notice.time_s is not None:
+                    bar = replace(bar, tempo_bpm=notice.bpm)
+                    self._onsets[notice.index] = (notice.time_s, notice.bpm)
                 self._begun[notice.index] = bar
                 time_s = 0.0 if notice.time_s is None else notice.time_s - self._origin()
                 measured = not self._virtual and notice.index > 0
                 self._keeper.begun(bar, time_s, notice.lateness_ms if measured else None)
 
-    def _stand_in(self, index: int) -> Bar:
-        """Return what the player plays where bar `index` is missing: its fallback, else the newest one moved on."""
+    def _capture(self) -> None:
+        """Write the captures that were asked for; one that cannot be written is said, and the music goes on."""
+        for index in self._desk.captures():
+            bars = last_bars(self._begun, index, self._desk.capture_bars)
+            try:
+                path = self._keeper.capture(bars)
+            except MidiError as error:
+                self._desk.say(str(error))
+            else:
+                self._desk.say(f"captured bars {bars[0].index + 1} to {bars[-1].index + 1} in {path}")
+
+    def _stand_in(self, notice: PlayerNotice) -> Bar:
+        """Return what the player plays in place of a bar: one that is held, its fallback, else the newest moved on."""
+        index = notice.index
+        if notice.segment == "held":
+            held, before = self._bars[notice.source], self._begun[index - 1]
+            return replace(held, index=index, start=before.end, fallback=True)
         known = [number for number in self._fallbacks if number <= index]
         if not known:
             bar = self._bars[max(number for number in self._bars if number <= index)]
             return replace(bar, index=index, phrase=Phrase((), bar.phrase.length), fallback=True)
         bar = self._fallbacks[max(known)]
         return replace(bar, index=index, start=bar.start + (index - bar.index) * bar.phrase.length)
+
+    def _in_time(self, bar: Bar) -> Bar:
+        """Return `bar` in the tempo in which it began where a master kept the time."""
+        return replace(bar, tempo_bpm=self._onsets[bar.index][1]) if bar.index in self._onsets else bar
 
     def _origin(self) -> float:
         """Return the clock time of sample time 0."""
@@ -309,7 +369,10 @@ class Performance:
                 f"no bar was played: {self._stopped_by or 'the stream ended'} came before the music could start; "
                 "wait a little longer"
             )
-        names = self._keeper.close(report.bars, report.end_beat, report.sent_events)
+        self._keeper.performed = report.performed
+        self._capture()
+        bars = tuple(self._in_time(bar) for bar in report.bars)
+        names = self._keeper.close(bars, report.end_beat, report.sent_events, report.tempi)
         if self._stopped_by is not None:
             ended = f"stopped by {self._stopped_by}"
         elif session.is_last(report.bars[-1].index):
@@ -329,7 +392,7 @@ class Performance:
         return finished_take(
             self._signal,
             session,
-            report.bars,
+            bars,
             report.end_beat,
             composer,
             self._pump.stream_time_s or 0.0,

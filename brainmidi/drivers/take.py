@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from brainmidi.drivers.trace import Summary, TraceFile
+from brainmidi.midi.capture import write_capture
 from brainmidi.midi.files import write_midi
 from brainmidi.midi.timetable import DEFAULT_CHANNELS
 from brainmidi.types import Bar, MidiEvent
@@ -109,6 +110,7 @@ class TakeKeeper:
         self._untold: tuple[Bar, float] | None = None
         self._n_saved = 0
         self.bars: list[Bar] = []
+        self.performed: Sequence[MidiEvent] = ()  # what a performer played along
 
     def begun(self, bar: Bar, time_s: float, lateness_before_ms: float | None = None) -> None:
         """Take note that `bar` has begun.
@@ -140,11 +142,15 @@ class TakeKeeper:
             self._n_saved = len(bars)
 
     def close(
-        self, bars: Sequence[Bar], end_beat: Fraction, events: Sequence[MidiEvent] | None = None
+        self,
+        bars: Sequence[Bar],
+        end_beat: Fraction,
+        events: Sequence[MidiEvent] | None = None,
+        tempi: Sequence[tuple[Fraction, float]] = (),
     ) -> tuple[str, ...]:
         """Save the whole take as it was played and end the trace; return the names of the files."""
         self._tell(None)
-        self._write(bars, end_beat, events)
+        self._write(bars, end_beat, events, tempi)
         names = [str(self._files.midi)]
         return tuple(names if self._files.trace is None else [*names, str(self._files.trace)])
 
@@ -152,6 +158,18 @@ class TakeKeeper:
         """Save the bars that have begun, because the take ends in an error."""
         self._tell(None)
         self._write(self.bars, None, None)
+
+    def capture(self, bars: Sequence[Bar]) -> Path:
+        """Write `bars` into a new file beside the take's, with what was played along; return its name."""
+        return write_capture(
+            self._files.midi.parent,
+            bars,
+            metre=self._metre,
+            sharps=self._key.sharps,
+            minor=self._key.is_minor,
+            performed=tuple(self.performed),
+            channels=self._channels,
+        )
 
     def __enter__(self) -> TakeKeeper:
         self._trace.__enter__()
@@ -168,7 +186,13 @@ class TakeKeeper:
             self._trace.write(*self._untold, lateness_ms, more)
             self._untold = None
 
-    def _write(self, bars: Sequence[Bar], end_beat: Fraction | None, events: Sequence[MidiEvent] | None) -> None:
+    def _write(
+        self,
+        bars: Sequence[Bar],
+        end_beat: Fraction | None,
+        events: Sequence[MidiEvent] | None,
+        tempi: Sequence[tuple[Fraction, float]] = (),
+    ) -> None:
         write_midi(
             self._files.midi,
             bars,
@@ -178,5 +202,7 @@ class TakeKeeper:
             title=self._files.title,
             end_beat=end_beat,
             events=events,
+            tempi=tempi,
             channels=self._channels,
+            performed=tuple(self.performed),
         )
