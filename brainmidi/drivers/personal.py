@@ -13,6 +13,7 @@ from brainmidi.controls.mapping import LEARNED
 from brainmidi.controls.profile import Profile
 from brainmidi.controls.profileread import is_profile, load_profile
 from brainmidi.errors import ConfigError
+from brainmidi.features.erpclassifier import ErpClassifier
 from brainmidi.types import Montage
 
 
@@ -62,6 +63,18 @@ def conditioned_for(condition: ConditionSettings, profile: Profile | None) -> Co
         return condition
     line = profile.line_hz if condition.line == "auto" and profile.line_hz is not None else condition.line
     return replace(condition, bad=profile.bad, line=line)
+
+
+def classifier_for(profile: Profile | None) -> ErpClassifier | None:
+    """Return the profile's ERP classifier, where it has one.
+
+    Raises
+    ------
+    SignalError
+        It is damaged.
+    """
+    section = None if profile is None else profile.sections.get("erp")
+    return None if section is None else ErpClassifier.from_document(section)
 
 
 def learned_for(config: SessionConfig, profile: Profile | None) -> LearnedMap | None:

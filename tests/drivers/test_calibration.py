@@ -246,10 +246,19 @@ def test_the_whole_protocol_takes_less_than_three_minutes_and_every_phase_comes_
     assert {phase: phases.count(phase) for phase in phases} == dict.fromkeys(("open", "closed", "focus", "rest"), 2)
 
 
-def test_stimuli_in_a_calibration_fit_the_classifier():
+def test_stimuli_in_a_calibration_fit_the_classifier_that_a_take_goes_by(tmp_path):
     steps = tuple(Step("rest", "do", 30.0, 0.0) for _ in range(2))
     _, recording = guided(steps)
     found = calibrate(CONFIG, [recording], CREATED)
     classifier = ErpClassifier.from_document(found.profile.sections["erp"])
     assert classifier.refusal is None
     assert found.erp.startswith("single trials at AUC")
+    path = tmp_path / "me.json"
+    found.profile.save(path)
+    config = parse_config(
+        {"baseline": {"profile": str(path)}, "on": {"hit": {"feature": "erp.target", "threshold": 0.9}}}
+    )
+    source = DemoSource(5, plan=((0.0, 0.5),), duration_s=20.0)
+    chain = assemble.make_chain(config, source, assemble.choose_rest(config, source))
+    frames = chain.process(source.read(float("inf")))
+    assert frames[-1].features["erp.target"] > 0.9
