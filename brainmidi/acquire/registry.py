@@ -22,7 +22,7 @@ class SourceInfo:
     name : str
         The name for ``--source``.
     kind : str
-        ``"simulated"``, ``"board"`` or ``"recording"``.
+        ``"simulated"``, ``"board"``, ``"stream"`` or ``"recording"``.
     description : str
         One line: channels, rate, what it is.
     parameters : tuple of str
@@ -49,7 +49,8 @@ def open_source(
     Parameters
     ----------
     name : str
-        ``"demo"`` or a BrainFlow board in lower case without ``_board`` (``"synthetic"``, ``"muse_2"``, ``"cyton"``).
+        ``"demo"``, a BrainFlow board in lower case without ``_board`` (``"synthetic"``, ``"muse_2"``, ``"cyton"``), or
+        an LSL stream (``"lsl"``, ``"lsl:NAME"``), which has to be there.
     clock : Clock
         Stamps what boards send.
     options : mapping
@@ -77,15 +78,21 @@ def open_source(
         from brainmidi.acquire.demo import DemoSource
 
         return DemoSource(seed=seed)
+    from brainmidi.acquire.lsl import LslSource, is_lsl
+    from brainmidi.acquire.watch import Watch
+
+    if is_lsl(name):
+        if options:
+            raise SourceError(f"source {name} takes no connection parameters, got {', '.join(options)}; leave them out")
+        return Watch(LslSource(name, markers), give_up_s=give_up_s)
     from brainmidi.acquire.board import BoardSource
     from brainmidi.acquire.boards import board_ids
-    from brainmidi.acquire.watch import Watch
 
     known = board_ids()
     if name not in known:
-        near = difflib.get_close_matches(name.lower().replace("-", "_"), ["demo", *known], n=3, cutoff=0.4)
+        near = difflib.get_close_matches(name.lower().replace("-", "_"), ["demo", "lsl", *known], n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(near)}?" if near else "see `brainmidi sources` for every name"
-        raise SourceError(f"source {name!r} is unknown, known are demo and {len(known)} BrainFlow boards; {hint}")
+        raise SourceError(f"source {name!r} is unknown, known are demo, lsl and {len(known)} BrainFlow boards; {hint}")
     return Watch(BoardSource(name, clock=clock, options=options), give_up_s=give_up_s)
 
 
@@ -95,7 +102,7 @@ def list_sources() -> list[SourceInfo]:
     Returns
     -------
     list of SourceInfo
-        The simulated brain first, then the BrainFlow boards that carry EEG, then the kinds of recording.
+        The simulated brain first, then the BrainFlow boards that carry EEG, LSL, then the kinds of recording.
     """
     from brainmidi.acquire.boards import describe_boards
     from brainmidi.acquire.demo import DESCRIPTION
@@ -103,5 +110,6 @@ def list_sources() -> list[SourceInfo]:
 
     sources = [SourceInfo("demo", "simulated", DESCRIPTION)]
     sources += [SourceInfo(name, "board", text, parameters) for name, text, parameters in describe_boards()]
+    sources.append(SourceInfo("lsl:NAME", "stream", "EEG of the Lab Streaming Layer; lsl for the only stream there is"))
     sources += [SourceInfo(f"*{suffix}", "recording", text) for suffix, text in FORMATS.items()]
     return sources

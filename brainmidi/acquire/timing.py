@@ -108,6 +108,11 @@ class Dejitter:
         """Time that the next sample would get."""
         return self._next_s
 
+    @property
+    def origin_s(self) -> float:
+        """Stamp at which sample time 0 lay, 0 before the first samples."""
+        return self._origin or 0.0
+
     def behind_s(self, stamp: float, count: int) -> float:
         """Return by how much sample time lags behind arrival if `count` samples come, the last stamped `stamp`."""
         if self._origin is None:
