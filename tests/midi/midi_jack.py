@@ -32,14 +32,15 @@ class JackServer:
     """A dummy server under a name of its own, stopped by SIGTERM alone, since a killed one leaks its slot."""
 
     # A period of 1024 frames: below about 512 the asynchronous mode drops events on an overrun.
-    def __init__(self, period: int = 1024) -> None:
+    def __init__(self, period: int = 1024, *, realtime: bool = False) -> None:
         name = f"bmtest{os.getpid()}"
         self.environment = {
             "JACK_NO_START_SERVER": "1",
             "JACK_NO_AUDIO_RESERVATION": "1",
             "JACK_DEFAULT_SERVER": name,
         }
-        command = ["jackd", "-r", "-n", name, "-d", "dummy", "-r", "48000", "-p", str(period)]
+        priority = ["-R", "-P", "20"] if realtime else ["-r"]
+        command = ["jackd", *priority, "-n", name, "-d", "dummy", "-r", "48000", "-p", str(period)]
         self.process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.everything()
         )
