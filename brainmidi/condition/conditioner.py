@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from brainmidi.condition.asr import Reconstruction
 from brainmidi.condition.filters import apply, band_sections, initial_state, notch_sections
 from brainmidi.condition.gaps import Gaps
 from brainmidi.condition.gate import Gate
@@ -26,7 +27,7 @@ __all__ = ["ConditionSettings", "Conditioner"]
 
 
 class Conditioner:
-    """Conditions a stream of samples, chunk by chunk; same length out as in, no look ahead.
+    """Conditions a stream of samples, chunk by chunk; same length out as in, no look ahead (but for ASR's blocks).
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ class Conditioner:
     Raises
     ------
     SignalError
-        If the rate is too low, a corner, the mains frequency or a reference channel is not possible.
+        If the rate is too low, a corner, the mains frequency, a reference channel or the ASR state is not possible.
     """
 
     def __init__(self, montage: Montage, *, settings: ConditionSettings | None = None) -> None:
@@ -52,6 +53,7 @@ class Conditioner:
         self._reference = parse_reference(settings.reference, montage)
         self._gaps = Gaps(n_channels, rate_hz, settings.bridge_s, settings.limits.rail_uv)
         self._gate = Gate(settings.limits, n_channels, rate_hz)
+        self._asr = None if settings.asr is None else Reconstruction(settings.asr, montage)
         self._excluded: BoolArray = np.isin(montage.names, settings.bad)
         self._watch = ChannelWatch(n_channels, rate_hz)
         self._stuck = round(_STUCK_S * rate_hz)
@@ -80,6 +82,11 @@ class Conditioner:
         return self._line
 
     @property
+    def latency_s(self) -> float:
+        """How late samples come out at the most; 0 without artifact subspace reconstruction."""
+        return 0.0 if self._asr is None else self._asr.latency_s
+
+    @property
     def bad_channels(self) -> tuple[str, ...]:
         """Names of the channels that are left out now: by the settings, or bad in the long run."""
         bad = self._excluded | self._watch.bad
@@ -96,7 +103,8 @@ class Conditioner:
         Returns
         -------
         Chunk
-            Same times and markers; filtered and re-referenced samples (never NaN), `good` filled.
+            Same times and markers; filtered and re-referenced samples (never NaN), `good` filled. With artifact
+            subspace reconstruction those samples, up to `latency_s` late, whose blocks are full.
 
         Raises
         ------
@@ -117,7 +125,9 @@ class Conditioner:
         good = self._gate.judge(raw, clean, bad | young)
         if self.settings.watch:
             good &= ~self._watch.judge(clean, good)
-        return Chunk(refer(clean, good, self._reference), chunk.time_s, chunk.montage, chunk.markers, good)
+        clean = refer(clean, good, self._reference)
+        conditioned = Chunk(clean, chunk.time_s, chunk.montage, chunk.markers, good)
+        return conditioned if self._asr is None else self._asr.process(conditioned)
 
     def _filter(self, raw: FloatArray, resets: BoolArray, bad: BoolArray) -> tuple[FloatArray, BoolArray]:
         """Run every filter, starting it anew per channel where `resets` says so or where it is displaced for too long.

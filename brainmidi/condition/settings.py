@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from brainmidi.condition.asr import AsrState
 from brainmidi.condition.gate import NO_LIMITS, GateLimits
 
 
@@ -32,6 +33,8 @@ class ConditionSettings:
         Whether a channel that stays silent or noisy beside the others is left out until it is well again.
     bad : tuple of str
         Channels whose every sample is condemned, as far as they are there: a calibration found them useless.
+    asr : AsrState or None
+        What artifact subspace reconstruction goes by; None for none.
     """
 
     high_pass_hz: float = 0.3
@@ -43,7 +46,8 @@ class ConditionSettings:
     limits: GateLimits = field(default_factory=GateLimits)
     watch: bool = True
     bad: tuple[str, ...] = ()
+    asr: AsrState | None = None
 
     def unprotected(self) -> ConditionSettings:
-        """Return the same without the quality gate, to measure what it is good for."""
-        return replace(self, limits=NO_LIMITS, watch=False)
+        """Return the same without gate, watch and reconstruction, to measure what they are good for."""
+        return replace(self, limits=NO_LIMITS, watch=False, asr=None)

@@ -56,7 +56,7 @@ class Measures:
         groups = [list(columns), *map(list, regions.values())]
         pope = [name for name in names if region_of(name) in ("central", "parietal")]
         self._masks: FloatArray = np.array([np.isin(columns, group) for group in groups], dtype=np.float64)
-        self._pope: FloatArray = np.isin(names, pope or names).astype(np.float64)[None]
+        self._pope: FloatArray = np.array([[float(name in (pope or names)) for name in names]])
         self._bands = tuple(bands)
         self._pairs = [
             (names.index(right), names.index(left)) for right, left in FRONTAL_PAIRS if right in names and left in names
