@@ -98,7 +98,7 @@ class BoardSource:
             described = str(values["master_board"])
         self._shape: BoardShape = board_shape(described)
         self.name = f"{name} (BrainFlow)"
-        self.simulated = name == "synthetic"
+        self.simulated = described == "synthetic"
         self.montage = Montage(self._shape.names, self._shape.rate_hz)
         self._clock = clock
         self._make_shim = make_shim or (lambda: _brainflow_shim(board_ids()[name], values))

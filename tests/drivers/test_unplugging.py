@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from faulty import KINDS, Fault, plan, play
+from fakes import ANCHORS, FakeAccompaniment, FakeMelody
+from faulty import KINDS, Fault, FaultySource, plan, play
 
+from brainmidi.acquire.watch import Watch
+from brainmidi.config import parse_config
+from brainmidi.controls.baseline import Baseline, FeatureRest
+from brainmidi.drivers import assemble
+from brainmidi.drivers.chain import SignalChain
+from brainmidi.drivers.live import improvise
+from brainmidi.drivers.take import TakeFiles
 from brainmidi.errors import SourceError
+from brainmidi.midi.clock import MonotonicClock
 from brainmidi.types import KNOBS
 
 #: After so long the knobs are driven again: the pace is right for three stretches, filters settle, and 60 % of the
@@ -71,3 +81,51 @@ def test_an_end_is_put_to_it_only_where_the_session_file_says_so(tmp_path, monke
     with pytest.raises(SourceError, match="give_up_s"):
         play(tmp_path / "a.mid", [Fault("falls silent", 15.0, 60.0)])
     assert (tmp_path / "a.mid").exists()
+
+
+class BlockingSource(FaultySource):
+    """A device whose driver takes 1.2 s to connect again."""
+
+    def start(self) -> None:
+        if self.starts:
+            clock = MonotonicClock()
+            clock.sleep_until(clock.now_s() + 1.2)
+        super().start()
+
+
+def test_on_the_real_clock_a_driver_that_blocks_holds_nobody(tmp_path, monkeypatch):
+    real = MonotonicClock()
+    began_s = real.now_s()
+    clock = SimpleNamespace(now_s=lambda: real.now_s() - began_s)
+    source = Watch(BlockingSource(clock, [Fault("raises once", 5.0, 5.0)]))
+    rest = Baseline({"alpha": FeatureRest(15.0, 4.0)}, 100)
+    monkeypatch.setattr(assemble, "open_any_source", lambda *_: source)
+    monkeypatch.setattr(assemble, "choose_rest", lambda *_: assemble.Rest(rest, 0.0, "a profile"))
+    process, came = SignalChain.process, []
+
+    def processed(chain, chunk):
+        came.append((real.now_s() - began_s, np.isnan(chunk.samples_uv).all()))
+        return process(chain, chunk)
+
+    monkeypatch.setattr(SignalChain, "process", processed)
+    files, said = TakeFiles(tmp_path / "a.mid", tmp_path / "a.jsonl"), []
+    config = parse_config({"session": {"metre": "2/4", "tempo_bpm": 120.0, "lead_in_s": 0.5, "bars": 9}})
+    take = improvise(
+        config, files, voices=lambda: (FakeMelody(), FakeAccompaniment()), anchors=ANCHORS, on_signal=said.append
+    )
+    assert len(take.bars) == 9
+    changes = [
+        change[1]
+        for line in (tmp_path / "a.jsonl").read_text().splitlines()
+        for change in json.loads(line)["signal"].get("changes", ())
+    ]
+    assert changes[:2] == ["lost", "reconnecting"]
+    assert said[0].startswith("signal lost")
+    away = [at_s for at_s, missing in came if missing]
+    assert len(away) > 5, "missing samples kept coming while the driver blocked"
+    assert took_s(away) > 0.5
+    assert "signal" in "\n".join(take.summary.lines())
+
+
+def took_s(times):
+    return times[-1] - times[0]
