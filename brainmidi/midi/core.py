@@ -27,6 +27,7 @@ from brainmidi.midi.wire import (
 )
 
 if TYPE_CHECKING:  # brainmidi.types brings numpy, which the player does not load
+    from brainmidi.midi.ledger import Ledger
     from brainmidi.midi.ports import Output
     from brainmidi.types import Clock
 
@@ -52,6 +53,9 @@ class PlayerCore:
         What goes out as control changes, and which of the performer's keys mean what; nothing by default.
     timeline : Timeline, optional
         Says when each beat falls; by default as the settings' clock has it.
+    ledger : Ledger, optional
+        Where the open notes stand should this process be killed. What a killed one left open is closed at once, and
+        again when the music begins, since a new port may have nobody listening yet.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class PlayerCore:
         silence_after_s: float | None = None,
         settings: PlayerSettings | None = None,
         timeline: Timeline | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self._clock = clock
         self._silence_after_s = silence_after_s
@@ -72,9 +77,10 @@ class PlayerCore:
         self._count_in = settings.clock.count_in
         self._timeline = timeline or timeline_of(settings.clock)
         self._pulses = Pulses(settings.clock)
-        self._sounding = Sounding(output)
+        self._sounding = Sounding(output, ledger)
         self._controls = ControlsOut(settings.controls)
         self._keys = Keys(settings.keys)
+        self._marked = settings.marked - 1
         self._queue = BarQueue()
         self._current: Segment | None = None
         self._position = 0
@@ -89,6 +95,7 @@ class PlayerCore:
         self._notices: list[Message] = []
         self.done = False
         self.reason: str | None = None
+        self._sounding.clear()
 
     # ------------------------------------------------------------------------------------------------ messages in
 
@@ -106,6 +113,7 @@ class PlayerCore:
                 self._queue.put(message, self._next_index())
                 self._get_ready()
             case "begin":
+                self._sounding.clear()
                 self._timeline.begin(float(message["at_s"]))
                 self._get_ready()
             case "knobs":
@@ -364,6 +372,9 @@ class PlayerCore:
         self._worst_s = max(self._worst_s, lateness_s)
         if strikes and self._first_note_s is None:
             self._first_note_s = due_s + lateness_s
+        if strikes and event.data[0] & 0x0F == self._marked:
+            sent = {"index": self._current_index(), "time_s": due_s + lateness_s, "data": list(event.data)}
+            self._notices.append({"kind": "marked", **sent})
 
     def _silence(self) -> Fraction:
         """Close every open note and let every channel used go; return the beat on which it was done."""

@@ -58,12 +58,13 @@ class PlayerNotice:
     kind : str
         ``"started"`` (a bar began), ``"late"`` (a bar was not there on its first beat; comes before the ``started`` of
         what stands in for it), ``"paused"`` (a master stopped or jumped, and broke the bar off), ``"stopped"`` (the
-        player ended the take by itself), ``"heard"`` (the performer sent a message), ``"panic"``, ``"hold"``,
-        ``"capture"`` (a key asked for it) or ``"input"`` (an input came or went).
+        player ended the take by itself), ``"heard"`` (the performer sent a message), ``"marked"`` (a stimulus
+        was sent), ``"panic"``, ``"hold"``, ``"capture"`` (a key asked for it) or ``"input"`` (an input came or went).
     index : int
         The bar.
     time_s : float or None
-        Clock time of the bar's first beat, for ``"started"``; of its arrival, for ``"heard"``.
+        Clock time of the bar's first beat, for ``"started"``; of its arrival, for ``"heard"``; of its sending, for
+        ``"marked"``.
     fallback : bool
         True where a fallback or a rest stands in for the bar.
     lateness_ms : float
@@ -75,7 +76,7 @@ class PlayerNotice:
     source : int
         Index of the bar or fallback that it was handed over as.
     data : tuple of int
-        Message bytes, for ``"heard"``.
+        Message bytes, for ``"heard"`` and ``"marked"``.
     bpm : float or None
         A master's tempo in quarter notes a minute, for ``"started"``; None where the bar's own goes.
     beat : Fraction or None

@@ -23,6 +23,7 @@ from brainmidi.midi.clock import MonotonicClock
 from brainmidi.midi.core import PlayerCore
 from brainmidi.midi.followed import FollowedTimeline, timeline_of
 from brainmidi.midi.incoming import MidiInput, OnChange, OnMessage
+from brainmidi.midi.ledger import Ledger
 from brainmidi.midi.ports import Output, open_output
 from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.timeline import Timeline
@@ -129,11 +130,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.freeze()  # a collection takes milliseconds, and nothing here makes cycles worth one
     gc.disable()
     clock = MonotonicClock()
-    core = PlayerCore(clock, output, silence_after_s=options.silence_after, settings=settings, timeline=timeline)
+    ledger = Ledger(output.port or "no port")
+    ledger.open()
+    core = PlayerCore(
+        clock, output, silence_after_s=options.silence_after, settings=settings, timeline=timeline, ledger=ledger
+    )
     try:
         _play(core, clock, inbox, outbox)
     finally:
-        _release(core, output)
+        _release(core, output, ledger)
         leave_session()
         incoming.close()
         outbox.put(None)
@@ -183,10 +188,11 @@ def _next_message(core: PlayerCore, clock: MonotonicClock, inbox: queue.SimpleQu
         return None
 
 
-def _release(core: PlayerCore, output: Output) -> None:
+def _release(core: PlayerCore, output: Output, ledger: Ledger) -> None:
     """Silence what sounds and close the port; an output that has failed is closed all the same."""
     try:
         core.stop(None)
+        ledger.close()
     except MidiError as error:
         core.abandon(str(error))
     finally:

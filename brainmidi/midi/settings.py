@@ -33,6 +33,8 @@ class PlayerSettings:
         The performer's notes and controllers that mean ``"panic"``, ``"hold"`` and ``"capture"``.
     clock : ClockSettings
         Whose time is kept, and what goes out of it.
+    marked : int
+        MIDI channel 1..16 whose strikes are told, each with the time at which it was sent; 0 for none.
     """
 
     port: str | None = None
@@ -42,6 +44,7 @@ class PlayerSettings:
     controls: tuple[ControlRule, ...] = ()
     keys: Mapping[str, Key] = field(default_factory=dict)
     clock: ClockSettings = field(default_factory=ClockSettings)
+    marked: int = 0
 
     def dump(self) -> str:
         """Return the settings as JSON."""

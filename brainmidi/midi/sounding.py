@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from brainmidi.midi.wire import TICKS_PER_BEAT, TimedEvent
 
 if TYPE_CHECKING:  # brainmidi.types brings numpy, which the player does not load
+    from brainmidi.midi.ledger import Ledger
     from brainmidi.midi.ports import Output
 
 #: In the order of a panic: the pedal first, since it keeps notes that are off; then all notes, then all sound.
@@ -40,10 +41,13 @@ class Sounding:
     ----------
     output : Output
         Where messages go.
+    ledger : Ledger, optional
+        Where the open notes stand should this process be killed.
     """
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, ledger: Ledger | None = None) -> None:
         self._output = output
+        self._ledger = ledger
         self._open: set[tuple[int, int]] = set()
         self._channels: set[int] = set()
         self._moved: dict[int, tuple[int, ...]] = {}  # bends and pressures off their rest, by status byte
@@ -66,17 +70,30 @@ class Sounding:
         MidiError
             If the output refuses it.
         """
-        self._output.send(event.data, at_s)
+        self._hand_over(event.data, at_s)
         self.sent.append(event)
         self._handed.append((event.data, at_s, True))
         self._book(event.data)
 
     def pulse(self, data: tuple[int, ...], at_s: float | None = None) -> None:
         """Send a message that is no part of the take, such as a clock or a click; a click is closed all the same."""
-        self._output.send(data, at_s)
+        self._hand_over(data, at_s)
         self._handed.append((data, at_s, False))
         if data[0] < 0xF0:
             self._book(data)
+
+    def clear(self) -> None:
+        """Close what a player that was killed left open on this port; it is no part of the take."""
+        for data in () if self._ledger is None else self._ledger.left:
+            self.pulse(data)
+
+    def _hand_over(self, data: tuple[int, ...], at_s: float | None) -> None:
+        # Written down as open before it is struck and until it is closed: a kill between the two is on the safe side.
+        if self._ledger is not None and is_strike(data):
+            self._ledger.note(data[0] & 0x0F, data[1], True)
+        self._output.send(data, at_s)
+        if self._ledger is not None and is_release(data):
+            self._ledger.note(data[0] & 0x0F, data[1], False)
 
     def _book(self, data: tuple[int, ...]) -> None:
         channel = data[0] & 0x0F
