@@ -1,0 +1,127 @@
+"""What a device fails to send, seen and stood in for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brainmidi.acquire.beside import Beside
+from brainmidi.acquire.replay import ArraySource
+from brainmidi.acquire.timing import Dejitter
+from brainmidi.acquire.watch import Watch
+from brainmidi.types import Chunk, Marker, Montage
+
+RATE_HZ = 100.0
+MONTAGE = Montage(("Fz", "Oz"), RATE_HZ)
+
+
+def recording(seconds=10.0, **change):
+    samples = np.random.default_rng(0).normal(0, 10, (int(seconds * RATE_HZ), 2))
+    for name, rows in change.items():
+        samples[rows, MONTAGE.names.index(name)] = 7.0
+    markers = [Marker(second + 0.005, str(second)) for second in range(1, int(seconds) - 1)]
+    return ArraySource("recording", samples, MONTAGE, markers)
+
+
+def read_all(source, step_s, seconds):
+    chunks, at_s = [], 0.0
+    while at_s < seconds - 1e-9:
+        at_s = min(seconds, at_s + step_s)
+        chunk = source.read(at_s)
+        if chunk is not None and len(chunk):
+            chunks.append(chunk)
+    return chunks
+
+
+@given(st.floats(0.013, 3.0))
+def test_a_source_that_is_well_passes_through_as_it_is(step_s):
+    plain, watched = recording(), Watch(recording(), background=False)
+    plain.start()
+    watched.start()
+    one, other = read_all(plain, step_s, 9.0), read_all(watched, step_s, 9.0)
+    assert len(one) == len(other)
+    for a, b in zip(one, other, strict=True):
+        assert np.array_equal(a.samples_uv, b.samples_uv)
+        assert np.array_equal(a.time_s, b.time_s)
+        assert a.markers == b.markers
+    assert watched.log.report() == {"state": "ok", "gap_s": 0.0}
+
+
+def test_an_electrode_that_stands_still_is_named_once_and_stands_in_the_trace():
+    source = Watch(recording(Oz=slice(300, 600)), background=False)
+    told, dead = [], []
+    source.log.tell = told.append
+    source.start()
+    for step in range(1, 180):
+        source.read(0.05 * step)
+        if step % 20 == 0:
+            dead.append(source.log.report().get("dead"))
+    assert told == ["no signal on Oz: check the electrode"]
+    assert dead == [None] * 4 + [["Oz"]] * 2 + [None] * 2
+    assert source.log.state == "ok"
+
+
+def test_a_recording_that_ends_has_ended():
+    source = Watch(recording(2.0), background=False)
+    source.start()
+    read_all(source, 0.1, 2.0)
+    assert source.read(2.1) is None
+
+
+@pytest.mark.parametrize("drift", [-0.002, 0.0, 0.002])
+def test_bluetooth_bursts_and_a_drifting_clock_give_even_times(drift):
+    """Packets of 12 at 256 Hz that arrive 10 to 60 ms late, every tenth held back by 0.2 s: what a Muse does."""
+    rng = np.random.default_rng(5)
+    dejitter, rate_hz = Dejitter(256.0), 256.0 * (1 + drift)
+    packet_s = 12 / rate_hz
+    sent = np.arange(1, 4000) * packet_s
+    held = np.repeat(rng.random(400) < 0.1, 10)[: len(sent)] * 0.2
+    arrives = np.maximum.accumulate(sent + rng.uniform(0.01, 0.06, len(sent)) + held)
+    times, taken = [], 0
+    for now_s in np.arange(0.02, sent[-1], 0.02):
+        count = int(np.searchsorted(arrives, now_s)) - taken
+        if count:
+            times.append(dejitter.place(now_s, count * 12))
+            taken += count
+    given_s = np.concatenate(times)
+    true_s = np.arange(len(given_s)) / rate_hz
+    error_s = (given_s - true_s)[2560:]
+    assert np.ptp(np.diff(given_s)) < 0.011 / 256
+    assert np.std(error_s) < 0.005, "arrival itself is out by 68 ms"
+    assert len(given_s) == taken * 12
+
+
+class Late(ArraySource):
+    """Its time begins with its first sample, 1.5 s after the start."""
+
+    def read(self, until_s):
+        return super().read(until_s - 1.5)
+
+
+def test_a_source_beside_another_is_read_as_far_and_told_of_on_the_others_time():
+    came = []
+    own = Late("own", np.ones((2000, 2)), MONTAGE)
+    both = Beside(recording(), own, lambda chunk, base_s: came.append((chunk, base_s)))
+    both.start()
+    played = read_all(both, 0.05, 9.0)
+    assert sum(map(len, played)) == 900
+    assert both.duration_s == 10.0
+    times = np.concatenate([chunk.time_s + base_s for chunk, base_s in came])
+    assert times[0] == pytest.approx(1.5, abs=0.05)
+    assert times[-1] == pytest.approx(9.0, abs=0.05)
+    assert both.read(float("inf")) is not None
+    assert sum(len(chunk) for chunk, _ in came) == len(times), "at the end the other one stays where it is"
+
+
+def test_nothing_is_a_chunk_of_no_samples():
+    class Silent(ArraySource):
+        def read(self, until_s):
+            return Chunk(np.empty((0, 2)), np.empty(0), MONTAGE)
+
+    source = Watch(Silent("silent", np.ones((1, 2)), MONTAGE), background=False)
+    source.start()
+    assert sum(len(chunk) for chunk in read_all(source, 0.1, 60.0)) == 0, "no time runs before the first sample"
+    assert source.log.state == "reconnecting"
+    assert source.log.reconnects >= 3
