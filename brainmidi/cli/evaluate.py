@@ -116,7 +116,7 @@ def jsb(
 def eeg(
     part: Annotated[
         list[str] | None,
-        typer.Option("--part", metavar="NAME", help="One part alone: eyes, p300, artifacts or chunks; repeatable."),
+        typer.Option("--part", metavar="NAME", help="eyes, p300, artifacts, chunks or unplugging alone; repeatable."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there too, as JSON.")

@@ -17,7 +17,7 @@ from brainmidi.features.extractor import FeatureExtractor
 from brainmidi.types import Chunk, FeatureFrame
 
 #: The parts of the table, in its order.
-PARTS = ("eyes", "p300", "artifacts", "chunks")
+PARTS = ("eyes", "p300", "artifacts", "chunks", "unplugging")
 CHUNKS_BAR = 1e-9
 PLACEMENTS = 8
 
@@ -53,7 +53,13 @@ def evaluate(
     SourceError
         One of them is not.
     """
-    measured = {"eyes": eyes.figures, "p300": p300_figures, "artifacts": artifact_figures, "chunks": chunk_figures}
+    measured = {
+        "eyes": eyes.figures,
+        "p300": p300_figures,
+        "artifacts": artifact_figures,
+        "chunks": chunk_figures,
+        "unplugging": unplugging_figures,
+    }
     folder = data_folder(data)
     return [figure for part in parts for figure in measured[part](folder, progress)]
 
@@ -76,6 +82,13 @@ def p300_figures(data: Path, progress: Callable[[str], None] = lambda line: None
     from brainmidi.evaluate import p300  # brings scikit-learn, which the other parts do without
 
     return p300.figures(data, progress)
+
+
+def unplugging_figures(data: Path, progress: Callable[[str], None] = lambda line: None) -> list[Figure]:
+    """Return what becomes of the music when the device fails: see :mod:`brainmidi.evaluate.unplugged`."""
+    from brainmidi.evaluate import unplugged  # brings the drivers and the player
+
+    return unplugged.figures(data, progress)
 
 
 def artifact_figures(
