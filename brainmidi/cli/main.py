@@ -27,6 +27,7 @@ from brainmidi.cli.ports import ports
 from brainmidi.cli.score import score
 from brainmidi.cli.sham import sham
 from brainmidi.cli.sources import sources
+from brainmidi.cli.sweep import sweep
 from brainmidi.cli.train import train_app
 from brainmidi.errors import BrainmidiError
 
@@ -51,6 +52,7 @@ app.command()(calibrate)
 app.command()(sham)
 app.command()(sources)
 app.command()(ports)
+app.command()(sweep)
 app.command()(doctor)
 app.command()(init)
 app.add_typer(train_app)

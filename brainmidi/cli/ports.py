@@ -1,4 +1,4 @@
-"""``brainmidi ports``: the MIDI ports that there are, and whether a virtual one can be opened."""
+"""``brainmidi ports``: the MIDI ports that there are, both ways, and whether virtual ones can be opened."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import typer
 
 
 def ports() -> None:
-    """List the MIDI ports that --port can name, and say whether brainmidi can open its own."""
-    from brainmidi.midi.ports import VIRTUAL_NAME, list_ports, open_output
+    """List the MIDI ports that --port and [midi] input can name, and say whether brainmidi can open its own."""
+    from brainmidi.midi.incoming import VIRTUAL_INPUT, MidiInput
+    from brainmidi.midi.ports import VIRTUAL_NAME, list_inputs, list_ports, open_output
 
     output = open_output()
     try:
@@ -17,7 +18,17 @@ def ports() -> None:
             typer.echo(f"{VIRTUAL_NAME}: can be opened ({output.api})")
     finally:
         output.close()
-    names = list_ports()
-    typer.echo("existing ports:" if names else "existing ports: none")
+    incoming = MidiInput(None, lambda data, time_s: None, lambda line: None)
+    try:
+        incoming.start()
+        typer.echo(f"{VIRTUAL_INPUT}: can be opened" if incoming.port else f"{VIRTUAL_INPUT}: {incoming.reason}")
+    finally:
+        incoming.close()
+    _list("ports to play to (--port)", list_ports())
+    _list("ports to hear ([midi] input)", list_inputs())
+
+
+def _list(title: str, names: list[str]) -> None:
+    typer.echo(f"{title}:" if names else f"{title}: none")
     for name in names:
         typer.echo(f"  {name}")

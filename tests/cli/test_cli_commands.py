@@ -42,11 +42,11 @@ def test_the_version_is_the_packages(capsys):
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
 def test_help_lists_every_command(capsys, arguments):
     out = done(capsys, *arguments)
-    for command in ("improv", "score", "sources", "ports", "init", "train", "evaluate"):
+    for command in ("improv", "score", "sources", "ports", "sweep", "init", "train", "evaluate"):
         assert command in out
 
 
-@pytest.mark.parametrize("command", ["improv", "score", "sources", "ports", "init", "train", "evaluate"])
+@pytest.mark.parametrize("command", ["improv", "score", "sources", "ports", "sweep", "init", "train", "evaluate"])
 def test_every_command_explains_itself(capsys, command):
     assert "Usage" in done(capsys, command, "--help")
 
@@ -73,7 +73,8 @@ def test_sources_lists_the_simulated_brain_boards_and_recordings(capsys):
 def test_ports_says_whether_there_is_one(capsys):
     out = done(capsys, "ports")
     assert out.startswith(("no virtual port: ", "brainmidi:out: can be opened"))
-    assert "existing ports" in out
+    assert "ports to play to" in out
+    assert "ports to hear" in out
 
 
 def test_options_go_to_their_places_in_the_configuration():
