@@ -22,7 +22,7 @@ from brainmidi.errors import ConfigError
 from brainmidi.tables.clock import ClockTable
 from brainmidi.tables.mapping import EventTable, MapTable, RangeTable, default_events
 from brainmidi.tables.midi import ControlTable, MidiTable
-from brainmidi.tables.music import AnchorsTable, ModelsTable, PartsTable, SessionTable
+from brainmidi.tables.music import AnchorsTable, ModelsTable, OddballTable, PartsTable, SessionTable
 from brainmidi.tables.signal import BaselineTable, ErpTable, SignalTable, SourceTable
 from brainmidi.tables.table import Table
 from brainmidi.types import PARTS
@@ -35,6 +35,7 @@ class SessionConfig(Table):
     source: SourceTable = SourceTable()
     signal: SignalTable = SignalTable()
     erp: ErpTable = ErpTable()
+    oddball: OddballTable = OddballTable()
     baseline: BaselineTable = BaselineTable()
     map: MapTable = MapTable()
     on: dict[str, EventTable] = Field(default_factory=default_events, description="a table of events")
@@ -58,10 +59,18 @@ class SessionConfig(Table):
         taken: dict[int, str] = {}
         for part, channel in self.channels().items():
             if (other := taken.setdefault(channel, part)) != part:
-                raise ValueError(f"[parts] {other} and {part} share MIDI channel {channel}; give each its own")
+                shown = "[oddball]" if part == "oddball" else part
+                raise ValueError(f"[parts] {other} and {shown} share MIDI channel {channel}; give each its own")
         clicks = self.clock.click_channel
         if (self.clock.metronome or self.clock.count_in) and (other := taken.get(clicks)) is not None:
             raise ValueError(f"[clock] click_channel and [parts] {other} share MIDI channel {clicks}; choose another")
+        return self
+
+    @model_validator(mode="after")
+    def _oddball_is_measured(self) -> SessionConfig:
+        for label, labels in (("target", self.erp.target), ("nontarget", self.erp.nontarget)):
+            if self.oddball.on and label not in labels:
+                raise ValueError(f'[oddball] marks its notes "{label}", which [erp] {label} lacks; add it there')
         return self
 
     @model_validator(mode="after")
@@ -74,8 +83,9 @@ class SessionConfig(Table):
         return self
 
     def channels(self) -> dict[str, int]:
-        """Return the MIDI channel 1..16 of each part that plays, in score order."""
-        return {part: getattr(self.parts, part).channel for part in PARTS if part in self.session.parts}
+        """Return the MIDI channel 1..16 of each part that plays, in score order, and of the oddball."""
+        playing = {part: getattr(self.parts, part).channel for part in PARTS if part in self.session.parts}
+        return playing | ({"oddball": self.oddball.channel} if self.oddball.on else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from brainmidi.music.phrase import joined, transposed
 from brainmidi.music.setup import HIGHEST, LOWEST, SessionSetup
 from brainmidi.music.standin import last_notes, stand_in
 from brainmidi.music.voices import AccompanimentVoice, BassVoice, DrumVoice, MelodyVoice, ReportingVoice, VoiceState
-from brainmidi.types import Bar, ControlFrame, Deadline, Phrase
+from brainmidi.types import Bar, ControlFrame, Deadline, Note, Phrase
 
 __all__ = ["HIGHEST", "LOWEST", "Session", "SessionSetup", "SessionState"]
 
@@ -189,7 +189,7 @@ class Session:
         bar = Bar(
             index=index,
             start=state.start,
-            phrase=Phrase((*sounding, *played.drums.notes), setup.metre.length),
+            phrase=Phrase((*sounding, *played.drums.notes, *self._stimuli(index)), setup.metre.length),
             tempo_bpm=self._tempo(state, self._knob(controls, "tempo")),
             chords=self._symbols(index, last=last),
             anchor=setup.anchors[anchor % len(setup.anchors)].name,
@@ -206,10 +206,11 @@ class Session:
         setup = self.setup
         plan, last = self._plan(state.index), state.last
         tones = [now.transposed(setup.key.transposition) for now in plan.tones]
+        stood = stand_in(setup, self.parts, tones, last, plan.role)
         return Bar(
             index=state.index,
             start=state.start,
-            phrase=stand_in(setup, self.parts, tones, last, plan.role),
+            phrase=Phrase((*stood.notes, *self._stimuli(state.index)), setup.metre.length),
             tempo_bpm=state.tempo_bpm,
             chords=self._symbols(state.index),
             anchor=setup.anchors[state.anchor % len(setup.anchors)].name,
@@ -252,6 +253,11 @@ class Session:
             memory_before=state.memory,
             last=bar,
         )
+
+    def _stimuli(self, index: int) -> tuple[Note, ...]:
+        """Return the oddball's notes of bar `index`, which no part hears and no form recalls."""
+        setup = self.setup
+        return () if setup.oddball is None else setup.oddball.notes(index, setup.key, setup.metre, setup.seed)
 
     def _chords(self, index: int, *, last: bool = False) -> tuple[tuple[Fraction, Chord], ...]:
         chords = self.setup.progression.bar(index, self.setup.metre)

@@ -17,10 +17,12 @@ from brainmidi.controls.profile import Profile
 from brainmidi.drivers.anchors import anchors_of
 from brainmidi.drivers.chain import SignalChain
 from brainmidi.drivers.personal import classifier_for, conditioned_for, learned_for, read_profile
+from brainmidi.drivers.stimuli import Stimuli
 from brainmidi.errors import ConfigError, SourceError
 from brainmidi.features.settings import ErpSettings, FeatureSettings, electrode_of, feature_names
 from brainmidi.music.ensemble import Dynamics, PartRange
 from brainmidi.music.harmony import Key, Metre, Progression
+from brainmidi.music.oddball import Oddball
 from brainmidi.music.phrase import Anchor
 from brainmidi.music.setup import default_ranges
 from brainmidi.session import SessionSetup
@@ -195,7 +197,19 @@ def session_setup(
         groove=config.parts.drums.groove,
         harmony=config.parts.accompaniment.harmony,
         style=config.parts.accompaniment.style,
+        oddball=oddball_of(config),
     )
+
+
+def oddball_of(config: SessionConfig) -> Oddball | None:
+    """Return what ``[oddball]`` says; None where it is off."""
+    table = config.oddball
+    return Oddball(table.every, table.share, table.velocity) if table.on else None
+
+
+def stimuli_of(config: SessionConfig) -> Stimuli | None:
+    """Return what makes markers of the oddball's notes; None where it is off."""
+    return Stimuli(Key.parse(config.session.key), config.oddball.latency_s) if config.oddball.on else None
 
 
 def part_ranges(config: SessionConfig) -> dict[str, PartRange]:

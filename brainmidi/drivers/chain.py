@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from brainmidi.features.erp import ErpSummary
 from brainmidi.features.erpclassifier import ErpClassifier
 from brainmidi.features.extractor import FeatureExtractor
 from brainmidi.features.settings import FeatureSettings
-from brainmidi.types import Chunk, ControlFrame, FeatureFrame, Montage
+from brainmidi.types import Chunk, ControlFrame, EpochScore, FeatureFrame, Marker, Montage
 
 #: Two sample times closer than this are one: clocks add and multiply floats on the way.
 TOLERANCE_S = 1e-6
@@ -135,6 +135,14 @@ class SignalChain:
         if baseline is not None:
             self._controller = Controller(control_map, baseline)
 
+    def mark(self, markers: Iterable[Marker]) -> None:
+        """Take in markers that did not come with the samples: of the near past, or of the future.
+
+        As long as a marker's epoch is not complete, nothing depends on when it is handed in. Call it from the thread
+        that calls :meth:`process`.
+        """
+        self._extractor.mark(markers)
+
     def process(self, chunk: Chunk) -> list[ControlFrame]:
         """Return the control frames that became due with `chunk`.
 
@@ -155,6 +163,11 @@ class SignalChain:
                 self._rest = []
             frames.append(self._controller.process(frame))
         return frames
+
+    @property
+    def epochs(self) -> Sequence[EpochScore]:
+        """Every epoch so far and what became of it."""
+        return self._extractor.epochs
 
     @property
     def erp(self) -> ErpSummary | None:

@@ -17,6 +17,7 @@ from brainmidi.drivers.anchors import settled
 from brainmidi.drivers.chain import TOLERANCE_S, ControlLog, SignalChain
 from brainmidi.drivers.chosen import chosen_checkpoints
 from brainmidi.drivers.composer import Composer
+from brainmidi.drivers.stimuli import Stimuli
 from brainmidi.drivers.take import OnBar, Take, TakeFiles, TakeKeeper
 from brainmidi.drivers.trace import Summary, Timing, anchor_changes, knob_medians, mean_mix
 from brainmidi.errors import ModelError, SourceError
@@ -88,6 +89,8 @@ class Signal:
         What the knobs are measured against, in words.
     own : OwnSignal or None
         The EEG of the person who listens, where `source` is another brain's recording.
+    stimuli : Stimuli or None
+        Makes markers of the oddball's notes, where there is one.
     """
 
     source: Source
@@ -95,6 +98,12 @@ class Signal:
     start_s: float
     baseline: str
     own: OwnSignal | None = None
+    stimuli: Stimuli | None = None
+
+    def plan(self, bar: Bar, time_s: Callable[[Fraction], float]) -> None:
+        """Mark the stimuli of a bar that will sound as planned; `time_s` says at what sample time a beat falls."""
+        if self.stimuli is not None:
+            self.chain.mark(self.stimuli.planned(bar, time_s))
 
     @property
     def device(self) -> Watch | None:
@@ -114,7 +123,8 @@ def prepare(config: SessionConfig, source: Source) -> Signal:
     """Return `source` with the chain, baseline and start that `config` asks for."""
     rest = assemble.choose_rest(config, source)
     start_s = assemble.start_of_music(config, source, rest)
-    return Signal(source, assemble.make_chain(config, source, rest), start_s, rest.text)
+    chain = assemble.make_chain(config, source, rest)
+    return Signal(source, chain, start_s, rest.text, stimuli=assemble.stimuli_of(config))
 
 
 def score(
@@ -194,7 +204,8 @@ def score_signal(signal: Signal, session: Session, keeper: TakeKeeper) -> Take:
         stream_s = float(chunk.time_s[-1])
         log.extend(signal.chain.process(chunk))
 
-    composer = Composer(session, log, start_s=signal.start_s, duration_s=duration_s)
+    latency_s = signal.chain.latency_s
+    composer = Composer(session, log, start_s=signal.start_s, duration_s=duration_s, latency_s=latency_s)
     bars: list[Bar] = []
     with Pump(signal.source, VirtualClock(), take_in) as pump:
         try:
@@ -204,6 +215,7 @@ def score_signal(signal: Signal, session: Session, keeper: TakeKeeper) -> Take:
                     check_reached_music(signal, stream_s)
                 bar = composer.compose(ended=pump.ended)
                 bars.append(bar)
+                signal.plan(bar, composer.time_s)
                 keeper.begun(bar, composer.time_s(bar.start))
         except BaseException:
             if bars:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal as signals
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,7 +28,7 @@ from brainmidi.midi.clockmaster import ClockSettings
 from brainmidi.midi.handover import PlayerNotice, PlayReport
 from brainmidi.midi.link import Player
 from brainmidi.session import Session
-from brainmidi.types import Bar, Chunk, Clock, Deadline, Phrase
+from brainmidi.types import Bar, Chunk, Clock, Deadline, Marker, Phrase
 
 #: So long after a bar line its controls may still arrive; then the newest ones there are will do.
 _GRACE_S = 0.25
@@ -101,6 +102,9 @@ class Performance:
         self._bars: dict[int, Bar] = {}
         self._fallbacks: dict[int, Bar] = {}
         self._begun: dict[int, Bar] = {}
+        self._heard_stimuli: deque[Marker] = deque()  # sent by the player, not yet seen by the pump
+        # On the virtual clock every note is sent when it was planned, and is marked before its samples come.
+        self._plans_stimuli = virtual and not self._clock_settings.follows
         self._onsets: dict[int, tuple[float, float]] = {}  # where a master keeps the time: when, and its tempo
         self._session: Session | None = None
         self._composer: Composer | None = None
@@ -196,6 +200,8 @@ class Performance:
     # ------------------------------------------------------------------------------------------ the pump's thread
 
     def _take_in(self, chunk: Chunk) -> None:
+        while self._heard_stimuli:
+            self._signal.chain.mark([self._heard_stimuli.popleft()])
         frames = self._signal.chain.process(chunk)
         self._log.extend(frames)
         if frames and self._player.sends_knobs:
@@ -211,7 +217,8 @@ class Performance:
             raise SourceError(
                 f"{self._signal.source.name} has no end, and on the virtual clock nobody stops it; say --bars"
             )
-        composer = Composer(session, self._log, start_s=self._signal.start_s, duration_s=duration_s)
+        start_s, latency_s = self._signal.start_s, self._signal.chain.latency_s
+        composer = Composer(session, self._log, start_s=start_s, duration_s=duration_s, latency_s=latency_s)
         self._composer = composer
         self._wait_for(composer.due_s)
         if self._virtual or self._pump.ended:
@@ -221,6 +228,7 @@ class Performance:
         self._hand_over(composer, composer.compose(ended=self._pump.ended))
         begun_s = self._player.begin(self._count_in_s() + (0.0 if self._virtual else _BEGIN_S))
         composer.start_s = begun_s - self._origin()
+        self._plan_stimuli(composer, self._bars[0])
         while not composer.finished:
             if self._clock_settings.follows:
                 self._wait_for_bar(composer)
@@ -233,10 +241,15 @@ class Performance:
                 due = None if self._virtual else self._due
                 bar = composer.compose(ended=self._pump.ended, heard=before, due=due)
             self._hand_over(composer, bar)
+            self._plan_stimuli(composer, bar)
         self._report = self._player.finish()
         self._collect()
         if self._virtual and duration_s is not None:
             self._pump.advance_to(float("inf"))  # as offline: the figures are those of the whole recording
+
+    def _plan_stimuli(self, composer: Composer, bar: Bar) -> None:
+        if self._plans_stimuli:
+            self._signal.plan(bar, composer.time_s)
 
     def _count_in_s(self) -> float:
         """Return how long a count-in lasts where we keep the time."""
@@ -317,6 +330,10 @@ class Performance:
         """Take in what the player tells: which bars began, as what, and how late."""
         with self._lock:
             for notice in self._player.poll():
+                if notice.kind == "marked":
+                    if self._signal.stimuli is not None and not self._plans_stimuli:
+                        self._heard_stimuli.extend(self._signal.stimuli.sent(notice, self._origin()))
+                    continue
                 if notice.kind != "started":
                     self._desk.take(notice)
                     continue

@@ -45,6 +45,7 @@ def player_settings(config: SessionConfig) -> PlayerSettings:
         controls=tuple(rules),
         keys={action: Key(**key.model_dump()) for action, key in midi.keys.items()},
         clock=_clock_settings(config),
+        marked=config.oddball.channel if config.oddball.on else 0,
     )
 
 

@@ -17,7 +17,7 @@ _THEMES = (0, 0, 1, 0)
 CONTRAST = 0.5
 
 #: Counters that keep the randomness of the parts apart.
-MELODY, ACCOMPANIMENT, BASS, DRUMS = range(4)
+MELODY, ACCOMPANIMENT, BASS, DRUMS, ODDBALL = range(5)
 
 
 class Role(Enum):

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from brainmidi.errors import MusicError
 from brainmidi.music.ensemble import Dynamics, PartRange
 from brainmidi.music.harmony import Key, Metre, Progression
+from brainmidi.music.oddball import Oddball
 from brainmidi.music.phrase import Anchor
 from brainmidi.types import DUO
 
@@ -66,6 +67,8 @@ class SessionSetup:
         Those of the bass, in C major, and of the drums, which an event moves on with the melody's.
     groove : float
         0..1: how far the drums may leave the grid.
+    oddball : Oddball or None
+        Stimuli woven into the music; None for none.
     """
 
     key: Key
@@ -88,6 +91,7 @@ class SessionSetup:
     bass_anchors: tuple[Anchor, ...] = ()
     drum_anchors: tuple[Anchor, ...] = ()
     groove: float = 1.0
+    oddball: Oddball | None = None
 
     def __post_init__(self) -> None:
         self.progression.check(self.metre)

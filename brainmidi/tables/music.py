@@ -76,6 +76,17 @@ class PartsTable(Table):
     drums: DrumsTable = DrumsTable()
 
 
+class OddballTable(Table):
+    """``[oddball]``: stimuli woven into the music, whose evoked potentials ``[erp]`` measures."""
+
+    on: bool = Field(False, description="true or false")
+    every: int = Field(1, ge=1, le=8, description="1..8 pulses of the metre from stimulus to stimulus")
+    share: float = Field(0.2, ge=0.05, le=0.34, description="0.05..0.34 of the stimuli are targets")
+    velocity: int = Field(48, ge=1, le=127, description="1..127")
+    channel: int = Field(12, ge=1, le=16, description="1..16")
+    latency_s: float = Field(0.0, ge=0, le=1, description="0..1 seconds from sending a note to hearing it")
+
+
 _MODEL = 'a name that `brainmidi checkpoints list` shows, or a checkpoint\'s folder, or "" for the one that ships'
 
 
