@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from brainmidi.midi.sync import CLOCK, CLOCKS_PER_BEAT, CLOCKS_PER_SIXTEENTH, CONTINUE, POSITION, START, STOP
+from brainmidi.midi.phaseloop import CLOCKS_PER_BEAT
+from brainmidi.midi.sync import CLOCK, CLOCKS_PER_SIXTEENTH, CONTINUE, POSITION, START, STOP
 
 Data = tuple[int, ...]
 

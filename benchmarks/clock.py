@@ -1,0 +1,151 @@
+"""How well a master's clock is followed, and how evenly ours ticks.
+
+    python benchmarks/clock.py [--seeds 200] [--seconds 30]
+
+Slave, on the virtual clock: a simulated master whose every clock arrives up to 3 ms early or late (uniform), at 100 bpm
+with a step to 140; the phase error is how far our beat is from the master's at each clock. Bars: p99 <= 2 ms after two
+bars, and again one bar after the step. Lost, doubled and held-back clocks as well.
+
+Master, on the machine's clock: a player that sends clock and notes into an output that does nothing but note the time;
+the error of an interval is how far two clocks lie from a 24th of a beat apart. A thread that sleeps for each interval
+stands beside it. Exits with 1 where a bar of the slave's is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "midi"))
+
+from clock_master import CLOCK, START, arrivals, quantile, tick_times
+from midi_takes import make_take, stand_in
+
+from brainmidi.midi.clock import MonotonicClock
+from brainmidi.midi.clockmaster import ClockSettings
+from brainmidi.midi.core import PlayerCore
+from brainmidi.midi.handover import Handover
+from brainmidi.midi.player import request_realtime
+from brainmidi.midi.ports import NullOutput
+from brainmidi.midi.settings import PlayerSettings
+from brainmidi.midi.sync import ClockFollower
+from brainmidi.midi.timetable import DEFAULT_CHANNELS
+
+BAR = 96  # clocks
+BOUND_S = 2e-3
+BPM = 120.0
+
+
+def errors_s(tempi: tuple[tuple[int, float], ...], n_ticks: int, seed: int, **how: object) -> list[tuple[int, float]]:
+    """Return (clock, phase error in seconds) of a follower of one simulated master."""
+    times, follower = tick_times(n_ticks, tempi), ClockFollower(BPM)
+    follower.take(0.0, START)
+    found = []
+    for arrival_s, tick in arrivals(times, seed=seed, **how):  # type: ignore[arg-type]
+        follower.take(arrival_s, CLOCK)
+        found.append((tick, (follower.time_s(tick / 24) or 0.0) - times[tick]))
+    return found
+
+
+def follow(seeds: int) -> bool:
+    """Print the slave's figures; return whether its bars are met."""
+    step = 8 * BAR
+    found = [each for seed in range(seeds) for each in errors_s(((0, 100.0), (step, 140.0)), 16 * BAR, seed)]
+    settled = [error for tick, error in found if 2 * BAR <= tick < step]
+    stepped = [error for tick, error in found if tick >= step + BAR]
+    print(f"slave, master's clock +-3 ms, {seeds} seeds: phase error p99 / max in ms")
+    print(f"  after two bars, at 100 bpm          {line(settled)}")
+    print(f"  from one bar after a step to 140    {line(stepped)}")
+    for beat in range(4):
+        window = [error for tick, error in found if step + 24 * beat <= tick < step + 24 * (beat + 1)]
+        print(f"    in the {beat + 1}. beat after the step      {line(window)}")
+    met = quantile(settled, 0.99) <= BOUND_S and quantile(stepped, 0.99) <= BOUND_S
+    disturbed: list[tuple[str, dict[str, object]]] = [
+        ("a clock in 97 lost", {"lost": frozenset(range(300, 1500, 97))}),
+        ("a clock in 97 doubled", {"doubled": frozenset(range(300, 1500, 97))}),
+        ("a sixth of a second held back", {"held": (500, 508)}),
+        ("no jitter at all", {"jitter_s": 0.0}),
+    ]
+    for name, how in disturbed:
+        window = [
+            e for seed in range(seeds) for tick, e in errors_s(((0, BPM),), 16 * BAR, seed, **how) if tick >= 2 * BAR
+        ]
+        met = met and quantile(window, 0.99) <= BOUND_S
+        print(f"  {name:<35} {line(window)}")
+    return met
+
+
+def line(found: list[float]) -> str:
+    """Return the 99 % quantile and the maximum of absolute values, in milliseconds."""
+    return f"{1000 * quantile(found, 0.99):6.2f} {1000 * max(map(abs, found)):6.2f}"
+
+
+class Stamps(NullOutput):
+    """An output that notes when each clock was sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times_s: list[float] = []
+
+    def send(self, data: Sequence[int], at_s: float | None = None) -> None:
+        """Note the time of a clock."""
+        if data[0] == CLOCK[0]:
+            self.times_s.append(time.perf_counter())
+
+
+def player_times_s(seconds: float) -> list[float]:
+    """Return when a player sent its clocks, with notes of two parts between them."""
+    clock, output, handover = MonotonicClock(), Stamps(), Handover(DEFAULT_CHANNELS)
+    core = PlayerCore(clock, output, settings=PlayerSettings(clock=ClockSettings(send=True)))
+    bars = make_take(int(seconds * BPM / 240), bpm=BPM)
+    for bar in bars:
+        core.handle(handover.pack(bar, stand_in(bar)))
+    core.handle({"op": "begin", "at_s": clock.now_s() + 0.1})
+    core.handle({"op": "finish", "last": len(bars) - 1})
+    while (deadline_s := core.deadline_s) is not None:
+        clock.sleep_until(deadline_s)
+        core.advance()
+    return output.times_s
+
+
+def naive_times_s(seconds: float) -> list[float]:
+    """Return when a thread ticked that sleeps for one interval after the other."""
+    times_s = []
+    for _ in range(int(seconds * BPM / 60 * 24)):
+        times_s.append(time.perf_counter())
+        time.sleep(2.5 / BPM)
+    return times_s
+
+
+def tick(seconds: float) -> None:
+    """Print how evenly clocks go out."""
+    granted, detail = request_realtime()
+    print(f"master at {BPM:g} bpm, {seconds:g} s, {detail if granted else 'no real-time priority'}: ms")
+    ways: list[tuple[str, Callable[[float], list[float]]]] = [
+        ("the player, absolute deadlines", player_times_s),
+        ("a thread that sleeps for intervals", naive_times_s),
+    ]
+    for name, way in ways:
+        times_s = way(seconds)
+        intervals = [after - before - 2.5 / BPM for before, after in pairwise(times_s)]
+        drift_ms = 1000 * (times_s[-1] - times_s[0] - (len(times_s) - 1) * 2.5 / BPM)
+        print(f"  {name:<35} interval p99 / max {line(intervals)}   drift {drift_ms:.2f}")
+
+
+def main() -> int:
+    """Run the benchmark; return 0 where the slave's bars are met."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    options = parser.parse_args()
+    met = follow(options.seeds)
+    tick(options.seconds)
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
