@@ -14,7 +14,7 @@ from brainmidi.acquire.csvfile import write_csv
 from brainmidi.cli.main import main
 from brainmidi.config import parse_config
 from brainmidi.errors import ConfigError, SourceError
-from brainmidi.evaluate import sham
+from brainmidi.evaluate import brains, sham
 from brainmidi.evaluate.shamkey import KEY_FILE, REAL, Key
 from brainmidi.types import Chunk, Montage
 
@@ -55,10 +55,10 @@ def made(eyes, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_eyes_that_close_stand_out_among_shams(made: Path) -> None:
     key = Key.open(made)
-    assert key.figures["p"][f"{sham.SURROGATE}, heard"] == 0.1
-    assert key.figures["p"][f"{sham.OTHER}, heard"] == 0.5
+    assert key.figures["p"][f"{brains.SURROGATE}, heard"] == 0.1
+    assert key.figures["p"][f"{brains.OTHER}, heard"] == 0.5
     assert key.figures["scores"][key.real]["heard"]["value"] > 0.7
-    assert sorted(key.origins.values()) == sorted([REAL, sham.OTHER, *[sham.SURROGATE] * 9])
+    assert sorted(key.origins.values()) == sorted([REAL, brains.OTHER, *[brains.SURROGATE] * 9])
     assert any("p = 0.100; no sham reaches it" in line for line in key.lines)
 
 
@@ -67,7 +67,7 @@ def test_each_sham_in_the_place_of_the_real_one_gives_a_uniform_p(made: Path) ->
 
     key = Key.open(made)
     values = [
-        key.figures["scores"][name]["knobs"]["value"] for name, kind in key.origins.items() if kind == sham.SURROGATE
+        key.figures["scores"][name]["knobs"]["value"] for name, kind in key.origins.items() if kind == brains.SURROGATE
     ]
     found = [permutation_p(value, values[:at] + values[at + 1 :]) for at, value in enumerate(values)]
     assert sorted(found) == pytest.approx([(place + 1) / 9 for place in range(9)])
@@ -94,19 +94,19 @@ def test_blind_names_are_drawn_anew_and_the_music_is_the_same(eyes, made: Path, 
 
 
 def test_a_single_recording_is_held_against_its_own_alpha(eyes) -> None:
-    brain = sham.read_brain(eyes[:1], parse_config({}))
-    course = sham.reference(brain, parse_config({}))
+    brain = brains.read_brain(eyes[:1], parse_config({}))
+    course = brains.reference(brain, parse_config({}))
     assert (course.text, course.phases) == ("alpha.posterior of the recording as it went", False)
     assert np.isnan(course.at(0.5))
     assert np.isfinite(course.at(10.0))
-    phases = sham.reference(sham.read_brain(eyes, parse_config({})), parse_config({}))
+    phases = brains.reference(brains.read_brain(eyes, parse_config({})), parse_config({}))
     assert [phases.at(time_s) for time_s in (0.0, 39.9, 40.0, 79.0)] == [1, 1, 2, 2]
 
 
 def test_recordings_of_two_montages_are_not_joined(eyes, tmp_path: Path) -> None:
     other = record(tmp_path / "three.csv", 1, names=("O1", "O2", "Pz"))
     with pytest.raises(SourceError, match=r"three.csv has 3 channels.*open.csv 2.*one montage"):
-        sham.read_brain([eyes[0], other], parse_config({}))
+        brains.read_brain([eyes[0], other], parse_config({}))
 
 
 def test_a_key_that_was_touched_is_refused(made: Path, tmp_path: Path) -> None:

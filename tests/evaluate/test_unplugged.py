@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from brainmidi.drivers.performance import Performance
-from brainmidi.evaluate import unplugged
+from brainmidi.evaluate import failing, unplugged
 from brainmidi.midi.clock import VirtualClock
 from brainmidi.types import Chunk, Montage
 
@@ -25,7 +25,7 @@ def found() -> unplugged.Unplugged:
 
 
 def test_a_device_that_fails_in_every_way_is_heard_again(found) -> None:
-    assert {fault.kind for fault in found.faults} == set(unplugged.KINDS)
+    assert {fault.kind for fault in found.faults} == set(failing.KINDS)
     assert (found.raised, found.hung) == (0, 0)
     assert found.back_s.max() < 5.5
     assert len(found.seen_s) > 0
@@ -46,8 +46,8 @@ def test_an_exception_and_a_hung_note_are_counted(monkeypatch) -> None:
 
 def test_a_failing_device_does_what_its_faults_say() -> None:
     clock, whole = VirtualClock(), recording()
-    faults = [unplugged.Fault(kind, 2.0 * at + 1, 2.0 * at + 2) for at, kind in enumerate(unplugged.KINDS)]
-    device = unplugged.FailingDevice(clock, whole, faults)
+    faults = [failing.Fault(kind, 2.0 * at + 1, 2.0 * at + 2) for at, kind in enumerate(failing.KINDS)]
+    device = failing.FailingDevice(clock, whole, faults)
     device.start()
 
     def at(time_s: float) -> Chunk:
