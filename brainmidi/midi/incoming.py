@@ -21,6 +21,8 @@ VIRTUAL_INPUT = f"{CLIENT_NAME}:{INPUT_NAME}"
 
 #: How often a named input is looked for, and how often one that is open is looked after.
 LOOK_S = 2.0
+#: So often by the same clients, in case a MIDI system was started again.
+_LOOKS = 10
 
 #: Told of each message with its bytes and the clock time at which it arrived, in a thread of the MIDI system's.
 OnMessage = Callable[[tuple[int, ...], float], None]
@@ -64,6 +66,9 @@ class MidiInput:
         self._clock = clock or MonotonicClock()
         self._rtmidi = rtmidi
         self._midi_in: Any = None
+        self._ends: list[tuple[str, Any]] = []
+        self._reasons: list[str] = []
+        self._looks = 0
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self.port: str | None = None
@@ -76,15 +81,17 @@ class MidiInput:
                 self._on_change(f"input {self.port} has gone; it is opened again when it comes back")
                 self._let_go()
             return
-        opened, reasons = inputs(self._rtmidi)
-        try:
-            for api, midi_in in opened:
-                if self._open(api, midi_in, reasons):
-                    break
-        finally:
-            for _, midi_in in opened:
-                if midi_in is not self._midi_in:
-                    midi_in.delete()
+        # To ask takes microseconds, to make the clients that ask takes longer: they are kept for a while.
+        if self._looks % _LOOKS == 0:
+            self._forget()
+            self._ends, self._reasons = inputs(self._rtmidi)
+        self._looks += 1
+        reasons = list(self._reasons)
+        for api, midi_in in self._ends:
+            if self._open(api, midi_in, reasons):
+                break
+        if self._midi_in is not None or self._name is None:
+            self._forget()
         if self._midi_in is None:
             wanted = f"port {self._name!r} is not there yet" if self._name else "no virtual input"
             self.reason = f"{wanted} ({'; '.join(reasons)})" if reasons else wanted
@@ -110,7 +117,7 @@ class MidiInput:
         except (OSError, RuntimeError, IndexError) as error:  # it may go between listing and opening
             reasons.append(f"{api}: {error}")
         else:
-            self._midi_in, self.reason = midi_in, None
+            self._midi_in, self.reason, self._looks = midi_in, None, 0
             return True
         self.port = None
         return False
@@ -127,6 +134,7 @@ class MidiInput:
         self._closing.set()
         if self._thread is not None:
             self._thread.join(LOOK_S)
+        self._forget()
         self._let_go()
 
     def _watch(self) -> None:
@@ -138,6 +146,13 @@ class MidiInput:
 
     def _take(self, message: tuple[Sequence[int], float], data: object = None) -> None:
         self._on_message(tuple(message[0]), self._clock.now_s())
+
+    def _forget(self) -> None:
+        """Let go of the clients that look for a port, but for the one that has found it."""
+        for _, midi_in in self._ends:
+            if midi_in is not self._midi_in:
+                midi_in.delete()
+        self._ends = []
 
     def _let_go(self) -> None:
         midi_in, self._midi_in, self.port = self._midi_in, None, None

@@ -1,0 +1,169 @@
+"""Inputs come and go through a fake rtmidi; CoreMIDI, Windows and ALSA were not run."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from brainmidi.midi.clock import VirtualClock
+from brainmidi.midi.incoming import MidiInput
+from brainmidi.midi.ports import list_inputs
+
+CORE, ALSA, JACK, WINDOWS = 1, 2, 3, 4
+
+
+class System:
+    """A MIDI system whose ports the test plugs in and out."""
+
+    def __init__(self, *ports, virtual=None, opening=None):
+        self.ports, self.virtual, self.opening = list(ports), virtual, opening
+        self.clients, self.ends = [], []
+
+
+class FakeMidiIn:
+    def __init__(self, system, client):
+        system.clients.append(client)
+        system.ends.append(self)
+        self.system, self.opened, self.deleted, self.callback, self.types = system, None, False, None, None
+
+    def get_ports(self):
+        assert not self.deleted
+        return list(self.system.ports)
+
+    def ignore_types(self, **types):
+        self.types = types
+
+    def set_callback(self, callback):
+        self.callback = callback
+
+    def cancel_callback(self):
+        self.callback = None
+
+    def open_virtual_port(self, name):
+        if self.system.virtual is not None:
+            raise self.system.virtual
+        self.opened = name
+
+    def open_port(self, place, name):
+        if self.system.opening is not None:
+            raise self.system.opening
+        self.opened = self.system.ports[place]
+
+    def close_port(self):
+        self.opened = None
+
+    def delete(self):
+        self.deleted = True
+
+
+def fake_rtmidi(**systems):
+    numbers = {"core": CORE, "alsa": ALSA, "jack": JACK, "windows": WINDOWS}
+    answers = {numbers[name]: answer for name, answer in systems.items()}
+
+    def midi_in(number, client):
+        if isinstance(answers[number], Exception):
+            raise answers[number]
+        return FakeMidiIn(answers[number], client)
+
+    return SimpleNamespace(
+        API_MACOSX_CORE=CORE,
+        API_LINUX_ALSA=ALSA,
+        API_UNIX_JACK=JACK,
+        API_WINDOWS_MM=WINDOWS,
+        get_compiled_api=lambda: sorted(answers),
+        MidiIn=midi_in,
+    )
+
+
+class Ear:
+    def __init__(self, name, **systems):
+        self.heard, self.said, self.clock = [], [], VirtualClock(5.0)
+        self.input = MidiInput(
+            name,
+            lambda data, time_s: self.heard.append((data, time_s)),
+            self.said.append,
+            clock=self.clock,
+            rtmidi=fake_rtmidi(**systems),
+        )
+        self.input.look()
+
+
+@pytest.mark.parametrize(
+    ("kind", "opened", "client"),
+    [("core", "brainmidi:in", "brainmidi"), ("alsa", "in", "brainmidi"), ("jack", "in", "brainmidi-in")],
+)
+def test_a_virtual_input_has_a_fixed_name_in_every_system(kind, opened, client):
+    system = System()
+    ear = Ear(None, **{kind: system})
+    assert (ear.input.port, system.ends[0].opened, system.clients) == ("brainmidi:in", opened, [client])
+    assert ear.said == []
+
+
+def test_a_message_is_stamped_when_it_arrives_and_clock_is_wanted():
+    system = System()
+    ear = Ear(None, alsa=system)
+    ear.clock.sleep_until(7.5)
+    system.ends[0].callback(([0x90, 60, 80], 0.1))
+    assert ear.heard == [((0x90, 60, 80), 7.5)]
+    assert system.ends[0].types["timing"] is False
+
+
+def test_windows_has_no_virtual_input_and_says_so():
+    system = System(virtual=NotImplementedError())
+    ear = Ear(None, windows=system)
+    assert ear.input.port is None
+    assert ear.input.reason == "no virtual input (Windows MM: no virtual ports on this system)"
+    assert all(end.deleted for end in system.ends)
+
+
+def test_without_a_midi_system_the_reason_is_one_line():
+    refusal = OSError("MidiInAlsa::initialize: error creating ALSA sequencer client object.")
+    assert Ear(None, alsa=refusal).input.reason == (
+        "no virtual input (ALSA: error creating ALSA sequencer client object)"
+    )
+
+
+def test_an_input_that_appears_later_is_opened_when_it_does_and_again_when_it_is_back():
+    system = System("Midi Through 14:0")
+    ear = Ear("nanokontrol", alsa=system)
+    assert ear.input.port is None
+    assert ear.input.reason == "port 'nanokontrol' is not there yet"
+    for _ in range(30):
+        ear.input.look()
+    assert len(system.ends) <= 4, "clients are kept for a while"
+    system.ports.append("nanoKONTROL2 24:0")
+    ear.input.look()
+    assert ear.input.port == "nanoKONTROL2 24:0"
+    first = next(end for end in system.ends if end.opened)
+    system.ports.remove("nanoKONTROL2 24:0")
+    ear.input.look()
+    assert (ear.input.port, first.deleted) == (None, True)
+    system.ports.append("nanoKONTROL2 24:0")
+    ear.input.look()
+    ear.input.look()
+    assert ear.input.port == "nanoKONTROL2 24:0"
+    assert ear.said == [
+        "input nanoKONTROL2 24:0 is open",
+        "input nanoKONTROL2 24:0 has gone; it is opened again when it comes back",
+        "input nanoKONTROL2 24:0 is open",
+    ]
+    ear.input.close()
+    ear.input.close()
+    assert all(end.deleted for end in system.ends)
+
+
+def test_an_input_is_found_in_any_system_and_one_that_cannot_be_opened_is_tried_again():
+    jack = System("pads:out", opening=RuntimeError("busy"))
+    ear = Ear("pads", alsa=System(), jack=jack)
+    assert ear.input.port is None
+    assert "JACK: busy" in ear.input.reason
+    jack.opening = None
+    ear.input.look()
+    assert ear.input.port == "pads:out"
+
+
+def test_inputs_are_listed_from_every_system():
+    alsa, jack = System("a"), System("b", "c")
+    assert list_inputs(rtmidi=fake_rtmidi(alsa=alsa, jack=jack)) == ["a", "b", "c"]
+    assert all(end.deleted for end in (*alsa.ends, *jack.ends))
