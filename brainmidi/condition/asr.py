@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,14 +81,14 @@ class AsrState:
         return cls(montage, cutoff, mixing, threshold)
 
 
-def fit_asr(clean: Chunk, *, cutoff: float = 20.0) -> AsrState:
+def fit_asr(clean: Sequence[Chunk], *, cutoff: float = 20.0) -> AsrState:
     """Learn what clean signal looks like.
 
     Parameters
     ----------
-    clean : Chunk
-        Conditioned samples at rest; the method picks the clean stretches itself, and takes none in which a channel is
-        condemned that is good most of the time.
+    clean : sequence of Chunk
+        Conditioned samples at rest, of one montage; the method picks the clean stretches itself, and is given none in
+        which a channel is condemned that is good most of the time.
     cutoff : float
         See :class:`AsrState`.
 
@@ -97,20 +97,21 @@ def fit_asr(clean: Chunk, *, cutoff: float = 20.0) -> AsrState:
     SignalError
         If there are fewer than 4 channels, less than 15 s of clean signal, less than 100 Hz, or no meegkit.
     """
-    _check_montage(clean.montage)
-    assert clean.good is not None  # Chunk fills it at birth; this tells the type checker so
-    usual = clean.good.mean(axis=0) > 0.5
-    rows = clean.good[:, usual].all(axis=1)
-    rate_hz = clean.montage.rate_hz
+    montage = clean[0].montage
+    _check_montage(montage)
+    good = np.concatenate([chunk.good for chunk in clean if chunk.good is not None])
+    usual = good.mean(axis=0) > 0.5
+    rows = good[:, usual].all(axis=1)
+    rate_hz = montage.rate_hz
     if not usual.any() or rows.sum() < _LEAST_S * rate_hz:
         raise SignalError(
             f"{rows.sum() / rate_hz if usual.any() else 0.0:.0f} s of clean signal are too few to calibrate ASR, at "
             f"least {_LEAST_S:g} s are needed; record a longer rest, or set asr = false in [signal]"
         )
     method = _method(rate_hz, cutoff)
-    samples = np.where(clean.good, clean.samples_uv, 0.0)[rows]
+    samples = np.where(good, np.concatenate([chunk.samples_uv for chunk in clean]), 0.0)[rows]
     method.fit(samples.T)
-    return AsrState(clean.montage, cutoff, _matrix(method.state_["M"]), _matrix(method.state_["T"]))
+    return AsrState(montage, cutoff, _matrix(method.state_["M"]), _matrix(method.state_["T"]))
 
 
 class Reconstruction:

@@ -8,6 +8,7 @@ from pathlib import Path
 from brainmidi.acquire.lsl import is_lsl
 from brainmidi.acquire.pump import Pump
 from brainmidi.acquire.recording import SUFFIXES
+from brainmidi.condition.asr import AsrState, Reconstruction, fit_asr
 from brainmidi.condition.conditioner import ConditionSettings
 from brainmidi.condition.gate import GateLimits
 from brainmidi.config import SessionConfig
@@ -236,12 +237,15 @@ class Rest:
         In words, for the summary.
     profile : Profile or None
         What the baseline is a part of: bad electrodes, mains, classifier and learned map come with it.
+    asr : AsrState or None
+        What artifact subspace reconstruction goes by where ``[signal] asr`` asks for it; a profile has its own.
     """
 
     baseline: Baseline | None
     seconds: float
     text: str
     profile: Profile | None = None
+    asr: AsrState | None = None
 
 
 def choose_rest(config: SessionConfig, source: Source) -> Rest:
@@ -255,8 +259,9 @@ def choose_rest(config: SessionConfig, source: Source) -> Rest:
         baseline, profile, text = read_profile(Path(wanted.profile), config, source.montage)
         return Rest(baseline, 0.0, text, profile)
     if wanted.recording:
-        baseline = fit_to_recording(config, Path(wanted.recording))
-        return Rest(baseline, 0.0, f"recording {wanted.recording}, {baseline.n_frames} frames")
+        path = Path(wanted.recording)
+        baseline, asr = fit_to_source(config, open_file(path, config), path.name)
+        return Rest(baseline, 0.0, f"recording {wanted.recording}, {baseline.n_frames} frames", asr=asr)
     if wanted.seconds > 0:
         return Rest(None, wanted.seconds, f"the first {wanted.seconds:g} s of the stream")
     if config.source.name == "demo" and source.simulated:
@@ -275,43 +280,61 @@ def demo_rest(config: SessionConfig) -> Rest:
     A profile holds for the bands, windows and filters that it was made with.
     """
     features = replace(feature_settings(config), erp=ErpSettings())
-    if condition_settings(config) == ConditionSettings() and features == FeatureSettings():
+    usual = condition_settings(config) == ConditionSettings() and not config.signal.asr
+    if usual and features == FeatureSettings():
         return Rest(demo_baseline(), 0.0, "shipped profile of the simulated brain")
     from brainmidi.acquire.demo import DemoSource
 
     source = DemoSource(scenario="rest", duration_s=DEMO_REST_S)
-    baseline = fit_to_source(config, source, "simulated brain at rest")
-    return Rest(baseline, 0.0, f"simulated brain at rest for {DEMO_REST_S:g} s, as [signal] is not the default")
+    baseline, asr = fit_to_source(config, source, "simulated brain at rest")
+    text = f"simulated brain at rest for {DEMO_REST_S:g} s, as [signal] is not the default"
+    return Rest(baseline, 0.0, text, asr=asr)
 
 
-def fit_to_recording(config: SessionConfig, path: Path) -> Baseline:
-    """Return the baseline of a whole recording made at rest."""
-    return fit_to_source(config, open_file(path, config), path.name)
+def fit_to_source(config: SessionConfig, source: Source, name: str) -> tuple[Baseline, AsrState | None]:
+    """Return the baseline of everything that `source` gives, and what ASR needs where ``[signal] asr`` asks for it.
 
-
-def fit_to_source(config: SessionConfig, source: Source, name: str) -> Baseline:
-    """Return the baseline of everything that `source` gives; `name` is what its file will say was recorded."""
+    `name` is what the baseline's file will say was recorded.
+    """
     from brainmidi.condition.conditioner import Conditioner
     from brainmidi.features.extractor import FeatureExtractor
     from brainmidi.midi.clock import VirtualClock
 
     conditioner = Conditioner(source.montage, settings=condition_settings(config))
     extractor = FeatureExtractor(source.montage, feature_settings(config))
-    frames: list[FeatureFrame] = []
+    chunks: list[Chunk] = []
 
     def take(chunk: Chunk) -> None:
-        frames.extend(extractor.process(conditioner.process(chunk)))
+        chunks.append(conditioner.process(chunk))
 
     with Pump(source, VirtualClock(), take) as pump:
         pump.advance_to(float("inf"))
-    return fit_baseline(frames, source=name)
+    asr = None
+    if config.signal.asr:
+        asr = fit_asr(chunks, cutoff=config.signal.asr_cutoff)
+        reconstruction = Reconstruction(asr, source.montage)
+        chunks = [reconstruction.process(chunk) for chunk in chunks]
+    frames: list[FeatureFrame] = [frame for chunk in chunks for frame in extractor.process(chunk)]
+    return fit_baseline(frames, source=name), asr
 
 
 def make_chain(config: SessionConfig, source: Source, rest: Rest) -> SignalChain:
-    """Return the way from samples of `source` to controls."""
+    """Return the way from samples of `source` to controls.
+
+    Raises
+    ------
+    ConfigError
+        Artifact subspace reconstruction is asked for, and there is no rest that it was calibrated on.
+    """
+    condition = conditioned_for(replace(condition_settings(config), asr=rest.asr), rest.profile)
+    if config.signal.asr and condition.asr is None:
+        raise ConfigError(
+            "session.toml: [signal] asr = true needs a rest that it was calibrated on; run brainmidi calibrate and "
+            "name its file with --baseline-profile, or a recording made at rest with --baseline-from"
+        )
     return SignalChain(
         source.montage,
-        condition=conditioned_for(condition_settings(config), rest.profile),
+        condition=condition,
         features=feature_settings(config),
         control_map=replace(control_map(config, source.montage.names), learned=learned_for(config, rest.profile)),
         baseline=rest.baseline,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from brainmidi.condition.asr import AsrState, fit_asr
 from brainmidi.condition.conditioner import Conditioner
 from brainmidi.config import SessionConfig
 from brainmidi.controls.baseline import UNRESTING, Baseline, fit_baseline
@@ -133,6 +134,10 @@ def calibrate(config: SessionConfig, recordings: Sequence[Recording], created: s
     quality = heard.quality
     if bad:
         heard = _hear(config, recordings, bad)
+    asr = None
+    if config.signal.asr:
+        asr = fit_asr(_at_rest(heard.chunks, recordings), cutoff=config.signal.asr_cutoff)
+        heard = _hear(config, recordings, bad, asr)
     seconds = {phase: len(run) / _update_hz(config) for phase, run in heard.frames.items()}
     _need_clean(seconds, bad)
     rest = [frame for phase in NEUTRAL for frame in heard.frames.get(phase, ())]
@@ -155,6 +160,8 @@ def calibrate(config: SessionConfig, recordings: Sequence[Recording], created: s
     )
     erp_section, erp = _fit_erp(config, heard.chunks, montage, bad)
     sections = {} if erp_section is None else {"erp": erp_section}
+    if asr is not None:
+        sections["asr"] = asr.document()
     pairs = contrasts(heard.frames)
     knobs: tuple[Knob, ...] = ()
     verdict = Verdict(None, "")
@@ -188,9 +195,23 @@ def calibrate(config: SessionConfig, recordings: Sequence[Recording], created: s
     )
 
 
-def _hear(config: SessionConfig, recordings: Sequence[Recording], bad: tuple[str, ...]) -> _Heard:
+def _at_rest(chunks: Sequence[Chunk], recordings: Sequence[Recording]) -> list[Chunk]:
+    """Return the conditioned samples of every phase without a task, or of all phases where there is none."""
+    spans = [(chunk, span) for chunk, one in zip(chunks, recordings, strict=True) for span in one.spans]
+    neutral = [(chunk, span) for chunk, span in spans if span.phase in NEUTRAL] or spans
+    parts = []
+    for chunk, span in neutral:
+        assert chunk.good is not None  # Chunk fills it at birth; this tells the type checker so
+        rows = (chunk.time_s >= span.start_s) & (chunk.time_s < span.stop_s)
+        parts.append(Chunk(chunk.samples_uv[rows], chunk.time_s[rows], chunk.montage, (), chunk.good[rows]))
+    return parts
+
+
+def _hear(
+    config: SessionConfig, recordings: Sequence[Recording], bad: tuple[str, ...], asr: AsrState | None = None
+) -> _Heard:
     """Run every recording through the rooms that live samples go through."""
-    condition = replace(assemble.condition_settings(config), bad=bad)
+    condition = replace(assemble.condition_settings(config), bad=bad, asr=asr)
     features = assemble.feature_settings(config)
     names = recordings[0].chunk.montage.names
     chunks, lines = [], []
@@ -237,10 +258,15 @@ def _find_knobs(
     for pair in pairs:
         found = separate(table, pair)
         everything += found
-        best = {one.feature: one for one in reversed(found) if one.auc >= found[0].auc - _TIE}
-        chosen = next((best[name] for name in _PREFERRED.get(pair[1], ()) if name in best), found[0])
-        knobs.append(Knob(chosen, held_out(table, pair, window_s)))
+        knobs.append(Knob(best_of(found), held_out(table, pair, window_s)))
     return tuple(sorted(knobs, key=lambda knob: (not knob.accepted, -round(knob.separation.auc, 2)))), tuple(everything)
+
+
+def best_of(found: Sequence[Separation]) -> Separation:
+    """Return the feature that separates one pair of phases best; of equals the one that is known best."""
+    highest = max(found, key=lambda one: one.auc)
+    equal = {one.feature: one for one in found if one.auc >= highest.auc - _TIE}
+    return next((equal[name] for name in _PREFERRED.get(highest.contrast[1], ()) if name in equal), highest)
 
 
 def _nothing_separates(knobs: Sequence[Knob], bad: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -130,6 +130,8 @@ class SignalChain:
         self._controller: Controller | None = None
         self._shares: list[float] = []
         self._latest: FeatureFrame | None = None
+        self._earlier_epochs: list[EpochScore] = []  # those of extractors that were replaced
+        self._n_told = 0
         self._channel_sum = dict.fromkeys(montage.names, 0.0)
         self.baseline = baseline
         if baseline is not None:
@@ -167,12 +169,41 @@ class SignalChain:
     @property
     def epochs(self) -> Sequence[EpochScore]:
         """Every epoch so far and what became of it."""
-        return self._extractor.epochs
+        return [*self._earlier_epochs, *self._extractor.epochs]
+
+    def new_epochs(self, time_s: float) -> Sequence[EpochScore]:
+        """Return the epochs that were known at sample time `time_s` and have not been returned before."""
+        ends_s = time_s - self._features.erp.epoch_s[1] - 1.0 / self._features.update_hz
+        start = self._n_told
+        epochs = self.epochs
+        while self._n_told < len(epochs) and epochs[self._n_told].time_s <= ends_s:
+            self._n_told += 1
+        return epochs[start : self._n_told]
+
+    @property
+    def classifier(self) -> str:
+        """What came of the calibrated classifier, in words; nothing where nobody asked for one."""
+        if self._classifier is None:
+            wanted = any(event.feature == "erp.target" for event in self._map.events)
+            return "none, erp.target is absent: calibrate with markers and name the profile" if wanted else ""
+        scored = sum(epoch.score is not None for epoch in self.epochs)
+        rejected = sum(epoch.rejected for epoch in self.epochs)
+        refusal = self._classifier.refusal
+        return (
+            f"AUC {self._classifier.auc:.2f} ({self._classifier.auc_low:.2f}..{self._classifier.auc_high:.2f}) on "
+            f"{self._classifier.n_target + self._classifier.n_nontarget} epochs when calibrated; {scored} scored, "
+            f"{rejected} rejected" + (f"; not used: {refusal}" if refusal else "")
+        )
 
     @property
     def erp(self) -> ErpSummary | None:
         """Target minus non-target over the stream so far; None before there are enough markers."""
         return self._extractor.erp_summary
+
+    @property
+    def latency_s(self) -> float:
+        """How late frames come at the most: 0 without artifact subspace reconstruction."""
+        return self._conditioner.latency_s
 
     @property
     def undriven(self) -> dict[str, str]:
@@ -208,8 +239,13 @@ class SignalChain:
     def _change(self, montage: Montage) -> None:
         """Make a new way for `montage`; where that is not possible, wait for another."""
         self._montage = montage
+        self._earlier_epochs += self._extractor.epochs
+        self._extractor.epochs.clear()
         try:
-            self._conditioner = Conditioner(montage, settings=self._condition)
+            # What was calibrated on another montage is of no use here.
+            own = self._condition.asr is None or self._condition.asr.montage == montage
+            settings = self._condition if own else replace(self._condition, asr=None)
+            self._conditioner = Conditioner(montage, settings=settings)
             fits = self._classifier is not None and self._classifier.misfit(montage) is None
             self._extractor = FeatureExtractor(montage, self._features, self._classifier if fits else None)
             self._usable = True

@@ -25,12 +25,23 @@ class Composer:
         Sample time of the first beat; bars 0 and 1 are both composed from the newest frame at this time.
     duration_s : float or None
         Length of a recording in seconds: the last bar is the last that has room. None where no end is known.
+    latency_s : float
+        How late a control frame may come; so much older ones are composed from, which are there in any case.
     """
 
-    def __init__(self, session: Session, log: ControlLog, *, start_s: float, duration_s: float | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        log: ControlLog,
+        *,
+        start_s: float,
+        duration_s: float | None = None,
+        latency_s: float = 0.0,
+    ) -> None:
         self._session = session
         self._log = log
         self._duration_s = duration_s
+        self._latency_s = latency_s
         self._state = session.initial()
         self._tempo = TempoMap.steady(session.setup.tempo_bpm)
         self._followed_bpm: float | None = None
@@ -86,7 +97,7 @@ class Composer:
         if heard is not None and self._followed_bpm is None:
             self._tempo = self._tempo.with_tempo(heard.start, heard.tempo_bpm)
         last = ended or self._session.is_last(self._state.index) or not self._room_for_two()
-        controls = self._log.newest(self.due_s)
+        controls = self._log.newest(self.due_s - self._latency_s)
         deadline = None if due is None else due(self.time_s(self._state.start))
         self._state, bar = self._session.step(self._state, controls, heard, last=last, deadline=deadline)
         self.finished = last

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from brainmidi.condition.asr import AsrState
 from brainmidi.condition.conditioner import ConditionSettings
 from brainmidi.config import SessionConfig
 from brainmidi.controls.baseline import Baseline
@@ -58,11 +59,16 @@ def check_fit(profile: Profile, name: str, config: SessionConfig, montage: Monta
 
 
 def conditioned_for(condition: ConditionSettings, profile: Profile | None) -> ConditionSettings:
-    """Return `condition` without the profile's bad electrodes, and with its mains frequency where none was set."""
+    """Return `condition` without the profile's bad electrodes, and with its mains frequency where none was set.
+
+    The profile's artifact subspace reconstruction, where it has one, comes along.
+    """
     if profile is None:
         return condition
     line = profile.line_hz if condition.line == "auto" and profile.line_hz is not None else condition.line
-    return replace(condition, bad=profile.bad, line=line)
+    section = profile.sections.get("asr")
+    asr = condition.asr if section is None else AsrState.from_document(section)
+    return replace(condition, bad=profile.bad, line=line, asr=asr)
 
 
 def classifier_for(profile: Profile | None) -> ErpClassifier | None:

@@ -53,7 +53,7 @@ class Measures:
         regions = region_channels(names)
         columns = np.arange(len(names))
         # The whole head first, under the band's bare name.
-        groups = [list(columns), *map(list, regions.values())]
+        groups: list[list[int]] = [list(range(len(names))), *map(list, regions.values())]
         pope = [name for name in names if region_of(name) in ("central", "parietal")]
         self._masks: FloatArray = np.array([np.isin(columns, group) for group in groups], dtype=np.float64)
         self._pope: FloatArray = np.array([[float(name in (pope or names)) for name in names]])

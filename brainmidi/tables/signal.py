@@ -50,8 +50,8 @@ class SignalTable(Table):
 
     high_pass_hz: float = Field(0.3, gt=0, le=10, description="above 0, at most 10 Hz")
     low_pass_hz: float = Field(45.0, ge=10, le=250, description="10..250 Hz, below half the sampling rate")
-    reference: Literal["auto", "average", "none"] | Names = Field(
-        "auto", description='"auto", "average", "none", or a list of channel names such as ["TP9", "TP10"]'
+    reference: Literal["auto", "average", "linked", "none"] | Names = Field(
+        "auto", description='"auto", "average", "linked", "none", or a list of channel names such as ["TP9", "TP10"]'
     )
     line: Literal["auto", "none", 50, 60] = Field("auto", description='"auto", 50, 60 or "none"')
     window_s: float = Field(2.0, ge=1, le=10, description="1..10 seconds")
@@ -61,6 +61,8 @@ class SignalTable(Table):
     amplitude_uv: float = Field(
         200.0, gt=0, description="above 0 uV: a larger magnitude after filtering is an artifact"
     )
+    asr: bool = Field(False, description="true or false: artifact subspace reconstruction")
+    asr_cutoff: float = Field(20.0, ge=2.5, le=100, description="2.5..100 standard deviations that ASR leaves alone")
     bands: dict[str, Pair] = Field(default_factory=_bands, description="[low, high] in Hz")
 
     @model_validator(mode="after")
