@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from brainmidi.condition.asr import fit_asr
 from brainmidi.condition.conditioner import Conditioner
-from brainmidi.errors import ConfigError
+from brainmidi.condition.settings import ConditionSettings
+from brainmidi.errors import ConfigError, SignalError
 from brainmidi.evaluate import eyes
 from brainmidi.evaluate.eegfigure import Figure
 from brainmidi.evaluate.resample import bootstrap
 from brainmidi.features.extractor import FeatureExtractor
-from brainmidi.types import Chunk, FeatureFrame
+from brainmidi.types import Chunk, FeatureFrame, Montage
 
 #: The parts of the table, in its order.
 PARTS = ("eyes", "p300", "artifacts", "chunks", "unplugging")
@@ -125,12 +127,23 @@ def chunk_figures(data: Path, progress: Callable[[str], None] = lambda line: Non
     rows = slice(0, round(_CHUNKED_S * chunk.montage.rate_hz))
     head = Chunk(chunk.samples_uv[rows], chunk.time_s[rows], chunk.montage)
     sizes = [max(1, round(size_s * chunk.montage.rate_hz)) for size_s in _SIZES_S]
-    largest = largest_difference(head, sizes)
     note = f"over {_CHUNKED_S:g} s in chunks of {', '.join(map(str, sizes))} and random numbers of samples"
-    return [Figure("chunks", "largest difference of any feature", largest, bar=CHUNKS_BAR, at_most=True, note=note)]
+    plain = largest_difference(head, sizes)
+    lines = [Figure("chunks", "largest difference of any feature", plain, bar=CHUNKS_BAR, at_most=True, note=note)]
+    few = Chunk(chunk.samples_uv[:, ::4], chunk.time_s, Montage(chunk.montage.names[::4], chunk.montage.rate_hz))
+    try:
+        settings = ConditionSettings(asr=fit_asr([Conditioner(few.montage).process(few)]))
+    except SignalError as error:  # the extra is not installed
+        progress(f"chunks: without ASR, as {error}")
+        return lines
+    few = Chunk(few.samples_uv[rows], few.time_s[rows], few.montage)
+    cleaned = largest_difference(few, sizes, settings)
+    return [*lines, Figure("chunks", "the same with ASR, 16 channels", cleaned, bar=CHUNKS_BAR, at_most=True)]
 
 
-def largest_difference(chunk: Chunk, sizes: Sequence[int], seed: int = 1) -> float:
+def largest_difference(
+    chunk: Chunk, sizes: Sequence[int], settings: ConditionSettings | None = None, seed: int = 1
+) -> float:
     """Return the largest difference between a recording's features whole and in chunks; infinite where frames differ.
 
     Parameters
@@ -139,16 +152,17 @@ def largest_difference(chunk: Chunk, sizes: Sequence[int], seed: int = 1) -> flo
         Raw samples.
     sizes : sequence of int
         Samples in a chunk, each tried in turn; chunks of random length are tried last.
+    settings : ConditionSettings, optional
     seed : int
     """
-    whole, n = _chunked(chunk, [len(chunk)]), len(chunk)
+    whole, n = _chunked(chunk, [len(chunk)], settings), len(chunk)
     random = np.cumsum(np.random.default_rng(seed).geometric(1 / 20, n))
     edges = [[*range(size, n, size), n] for size in sizes] + [[*random[random < n].tolist(), n]]
-    return max(_apart(whole, _chunked(chunk, stops)) for stops in edges)
+    return max(_apart(whole, _chunked(chunk, stops, settings)) for stops in edges)
 
 
-def _chunked(chunk: Chunk, stops: Sequence[int]) -> list[FeatureFrame]:
-    conditioner, extractor = Conditioner(chunk.montage), FeatureExtractor(chunk.montage)
+def _chunked(chunk: Chunk, stops: Sequence[int], settings: ConditionSettings | None) -> list[FeatureFrame]:
+    conditioner, extractor = Conditioner(chunk.montage, settings=settings), FeatureExtractor(chunk.montage)
     frames: list[FeatureFrame] = []
     start = 0
     for stop in stops:
