@@ -60,6 +60,8 @@ class Desk:
                 self.say("this bar is held" if notice.detail == "on" else "the hold is off, the next bar goes on")
             case "panic":
                 self.say("panic: every note is off")
+            case "paused":
+                self.say("the master stands: the next bar begins on its next bar line")
             case "input":
                 self.say(notice.detail)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 
@@ -74,6 +75,20 @@ def test_the_conductor_track_has_title_metre_key_tempi_and_markers_where_the_anc
         (6 * 960, "marker", "meadow"),
         (9 * 960, "end_of_track", ""),
     ]
+
+
+def test_a_masters_tempi_go_before_the_bars_own_and_events_are_marked(tmp_path):
+    bars = make_take(3)
+    seen = [replace(bar.controls, anchor_steps=steps) for bar, steps in zip(bars, (4, 4, 5), strict=True)]
+    bars = [replace(bar, controls=controls) for bar, controls in zip(bars, seen, strict=True)]
+    tempi = [(Fraction(0), 100.0), (Fraction(5), 125.0), (Fraction(40), 200.0)]
+    write_midi(tmp_path / "take.mid", bars, metre="4/4", sharps=0, minor=True, title="a take", tempi=tempi)
+    now, rows = 0, []
+    for message in mido.MidiFile(tmp_path / "take.mid").tracks[0]:
+        now += message.time
+        if message.type in ("set_tempo", "marker"):
+            rows.append((now / 960, message.dict().get("tempo", message.dict().get("text"))))
+    assert rows == [(0, 600_000), (0, "river"), (5, 480_000), (8, "event 5")]
 
 
 def test_each_part_has_a_named_track_with_its_own_channel(tmp_path):
