@@ -12,6 +12,7 @@ from brainmidi.midi.clock import VirtualClock
 from brainmidi.midi.controls_out import ControlRule
 from brainmidi.midi.core import PlayerCore
 from brainmidi.midi.handover import Handover
+from brainmidi.midi.keys import Key
 from brainmidi.midi.ports import RecordingOutput
 from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.timetable import DEFAULT_CHANNELS
@@ -306,6 +307,100 @@ def test_a_knob_waits_where_a_note_is_due_on_its_tick():
     assert events == sorted(events, key=lambda event: (event.beat, event.rank))
 
 
+def played(stage):
+    return [(bar.index, bar.start, [note.pitch for note in bar.phrase.notes]) for bar in stage.report().bars]
+
+
+def test_a_held_bar_is_repeated_until_it_is_let_go_and_then_the_bar_of_that_time_comes():
+    stage = Stage()
+    bars = [whole_note(index, 60 + index) for index in range(4)]
+    stage.tell("begin", at_s=0.0)
+    stage.send(bars[0], stand_in(bars[0]))
+    stage.send(bars[1], stand_in(bars[1]))
+    stage.play_until(1.0)
+    stage.tell("hold")
+    stage.play_until(2.5)
+    stage.send(bars[2], stand_in(bars[2]))
+    stage.play_until(4.5)
+    stage.send(bars[3], None)
+    stage.tell("hold", on=False)
+    stage.tell("finish", last=3)
+    stage.play_until(100.0)
+    assert played(stage) == [(0, 0, [60]), (1, 4, [60]), (2, 8, [60]), (3, 12, [63])]
+    assert [bar.fallback for bar in stage.report().bars] == [False, True, True, False]
+    assert stage.report().late_bars == (), "nobody was late"
+    assert open_notes(stage.output.sent) == set()
+
+
+def test_a_fallback_can_be_held_too():
+    stage = Stage()
+    first = whole_note(0)
+    stage.send(first, stand_in(first, 72))
+    stage.tell("begin", at_s=0.0)
+    stage.play_until(2.5)
+    stage.tell("hold", on=True)
+    stage.send(whole_note(1), None)
+    stage.send(whole_note(2), None)
+    stage.tell("finish", last=2)
+    stage.play_until(100.0)
+    assert played(stage) == [(0, 0, [60]), (1, 4, [72]), (2, 8, [72])]
+
+
+def test_what_the_performer_plays_is_told_with_its_time_and_reported_with_its_beat():
+    stage = Stage()
+    stage.core.hear((0x90, 50, 1), 0.0)
+    stage.send(whole_note(0))
+    stage.tell("begin", at_s=0.0)
+    stage.play_until(0.75)
+    stage.core.hear((0x90, 62, 100), 0.7501)
+    stage.core.hear((0xFE,), 0.76)
+    stage.core.hear((0x90, 62, 0), 1.0)
+    heard = [notice for notice in stage.core.take_notices() if notice["kind"] == "heard"]
+    assert [(notice["time_s"], tuple(notice["data"]), "beat" in notice) for notice in heard] == [
+        (0.0, (0x90, 50, 1), False),
+        (0.7501, (0x90, 62, 100), True),
+        (1.0, (0x90, 62, 0), True),
+    ]
+    assert [tuple(event) for event in ((e.beat, e.rank, e.data) for e in stage.report().performed)] == [
+        (F(1440, 960), 2, (0x90, 62, 100)),
+        (F(2), 0, (0x90, 62, 0)),
+    ]
+    assert stage.output.sent == [(0x90, 60, 80)], "nothing is echoed"
+
+
+def test_the_performers_keys_are_obeyed_at_once_and_not_recorded():
+    keys = {"panic": Key(note=21), "hold": Key(cc=64), "capture": Key(note=22)}
+    stage = Stage(settings=PlayerSettings(keys=keys))
+    stage.core.hear((0x90, 21, 1), 0.0)
+    assert stage.output.sent == [], "nothing has sounded yet"
+    stage.send(whole_note(0))
+    stage.tell("begin", at_s=0.0)
+    stage.play_until(0.5)
+    stage.core.hear((0x90, 21, 100), 0.5)
+    assert stage.output.sent == [(0x90, 60, 80), (0x80, 60, 0), *PANIC]
+    for data in ((0x90, 22, 1), (0xB0, 64, 127), (0xB0, 64, 127), (0xB0, 64, 0)):
+        stage.core.hear(data, 0.5)
+    notices = [(notice["kind"], notice.get("detail")) for notice in stage.core.take_notices()]
+    assert notices[-4:] == [("panic", ""), ("capture", ""), ("hold", "on"), ("hold", "off")]
+    assert stage.report().performed == ()
+
+
+def test_after_a_panic_bend_and_pressure_rest_and_go_on_from_where_the_knobs_stand():
+    rules = (ControlRule("tempo", 1, "bend"), ControlRule("density", 2, "pressure"))
+    stage = Stage(settings=PlayerSettings(controls=rules))
+    stage.send(whole_note(0))
+    stage.tell("begin", at_s=0.0)
+    stage.tell("knobs", values={"tempo": 1.0, "density": 1.0})
+    stage.play_until(0.5)
+    before = len(stage.output.sent)
+    stage.core.handle({"op": "panic"})
+    sent = stage.output.sent[before:]
+    assert sent[0] == (0x80, 60, 0)
+    assert sent[-2:] == [(0xD1, 0), (0xE0, 0, 64)]
+    stage.play_until(1.0)
+    assert {(0xE0, 127, 127), (0xD1, 127)} <= set(stage.output.sent[before + len(sent) :])
+
+
 def test_lateness_is_measured_from_the_wanted_time_and_never_accumulates():
     stage = Stage()
     stage.send(make_bar(0, tuple(Note(F(beat), F(1), 60, 80) for beat in range(4))))
@@ -352,7 +447,7 @@ def test_a_bar_that_does_not_follow_is_refused():
         stage.send(whole_note(1), whole_note(3))
 
 
-OPS = st.sampled_from(["send", "send", "send", "panic", "knobs", "heartbeat"])
+OPS = st.sampled_from(["send", "send", "send", "panic", "hold", "capture", "knobs", "heartbeat"])
 ACTIONS = st.lists(st.tuples(st.floats(0.0, 3.0), OPS), max_size=12)
 
 
