@@ -12,6 +12,8 @@ from brainmidi.types import FloatArray
 
 _GAP_S = 0.25  # a longer silence than this is a gap; a shorter one is a burst of late packets
 _LONGEST_GAP_S = 10.0  # longer gaps are shortened to this
+_MEASURE_S = 60.0
+_NEAR, _FAR = 0.008, 0.06  # shares by which a true rate may be off: less is followed, more is another rate
 _RESTART_S = 0.25  # what is left free where a clock jumped back
 
 
@@ -91,7 +93,8 @@ class Dejitter:
     """Gives even times to samples that arrive in bursts: a slow loop that follows the device's clock.
 
     The time of a sample is the one before plus a step that differs from ``1 / rate_hz`` by at most 0.5 %, in the
-    direction that brings sample time nearer to the arrival's.
+    direction that brings sample time nearer to the arrival's. A device that is off its announced rate by more, up to
+    6 %, is measured over a minute, and its true rate is taken.
 
     Parameters
     ----------
@@ -100,8 +103,12 @@ class Dejitter:
 
     def __init__(self, rate_hz: float) -> None:
         self._rate_hz = rate_hz
+        self._true_hz = rate_hz
         self._next_s = 0.0
         self._origin: float | None = None
+        self._since: float | None = None  # stamp from which the rate is being measured, and samples since
+        self._count = 0
+        self._stamp = 0.0
 
     @property
     def next_s(self) -> float:
@@ -117,26 +124,41 @@ class Dejitter:
         """Return by how much sample time lags behind arrival if `count` samples come, the last stamped `stamp`."""
         if self._origin is None:
             return 0.0
-        return (stamp - self._origin) - (self._next_s + (count - 1) / self._rate_hz)
+        return (stamp - self._origin) - (self._next_s + (count - 1) / self._true_hz)
 
     def place(self, stamp: float, count: int) -> FloatArray:
         """As :meth:`times`; where sample time lags so far behind that samples must have been lost, it leaps forward."""
         behind_s = self.behind_s(stamp, count)
         if behind_s > _GAP_S:
-            self.skip(int(behind_s * self._rate_hz))
+            self.skip(int(behind_s * self._true_hz))
         return self.times(stamp, count)
 
     def times(self, stamp: float, count: int) -> FloatArray:
         """Return times for `count` samples, the last of which arrived at `stamp` (seconds of any clock)."""
         if self._origin is None:
             self._origin = stamp - (count - 1) / self._rate_hz
+        self._measure(stamp, count)
         error_s = self.behind_s(stamp, count)
-        correction = float(np.clip(0.05 * error_s / max(count / self._rate_hz, 0.02), -0.005, 0.005))
-        step_s = (1.0 + correction) / self._rate_hz
+        correction = float(np.clip(0.05 * error_s / max(count / self._true_hz, 0.02), -0.005, 0.005))
+        step_s = (1.0 + correction) / self._true_hz
         times: FloatArray = self._next_s + step_s * np.arange(count, dtype=np.float64)
         self._next_s += step_s * count
         return times
 
     def skip(self, count: int) -> None:
         """Count `count` samples that did not arrive, at the nominal rate."""
-        self._next_s += count / self._rate_hz
+        self._next_s += count / self._true_hz
+
+    def _measure(self, stamp: float, count: int) -> None:
+        """Measure the true rate over stretches without a gap; near the announced one, that is taken for true."""
+        if self._since is None or not 0 <= stamp - self._stamp <= 2 * _GAP_S:
+            self._since, self._count = stamp, 0
+        else:
+            self._count += count
+        self._stamp = stamp
+        if stamp - self._since < _MEASURE_S:
+            return
+        true_hz = self._count / (stamp - self._since)
+        off = abs(true_hz / self._rate_hz - 1.0)
+        self._true_hz = true_hz if _NEAR < off <= _FAR else self._rate_hz
+        self._since, self._count = stamp, 0

@@ -93,6 +93,19 @@ def test_bluetooth_bursts_and_a_drifting_clock_give_even_times(drift):
     assert len(given_s) == taken * 12
 
 
+@pytest.mark.parametrize("off", [-0.03, 0.02])
+def test_a_device_off_its_announced_rate_is_measured_and_loses_nothing_from_then_on(off):
+    dejitter, rate_hz = Dejitter(250.0), 250.0 * (1 + off)
+    times, taken = [], 0
+    for now_s in np.arange(0.02, 150.0, 0.02):
+        count = int(now_s * rate_hz) - taken
+        times.append(dejitter.place(now_s, count))
+        taken += count
+    late = np.concatenate(times)[-int(60 * rate_hz) :]
+    assert np.allclose(np.diff(late), 1 / rate_hz, rtol=0.011)
+    assert late[-1] == pytest.approx(150.0, abs=0.5)
+
+
 class Late(ArraySource):
     """Its time begins with its first sample, 1.5 s after the start."""
 
