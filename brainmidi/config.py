@@ -62,8 +62,10 @@ class SessionConfig(Table):
                 shown = "[oddball]" if part == "oddball" else part
                 raise ValueError(f"[parts] {other} and {shown} share MIDI channel {channel}; give each its own")
         clicks = self.clock.click_channel
-        if (self.clock.metronome or self.clock.count_in) and (other := taken.get(clicks)) is not None:
-            raise ValueError(f"[clock] click_channel and [parts] {other} share MIDI channel {clicks}; choose another")
+        if (self.clock.metronome or self.clock.count_in) and (part_there := taken.get(clicks)) is not None:
+            raise ValueError(
+                f"[clock] click_channel and [parts] {part_there} share MIDI channel {clicks}; choose another"
+            )
         return self
 
     @model_validator(mode="after")

@@ -113,7 +113,18 @@ class Signal:
 
     def line(self, bar: Bar) -> dict[str, Any]:
         """Return what a line of the trace says about the signal since the line before; `bar` has just ended."""
-        told: dict[str, Any] = {} if self.device is None else {"signal": self.device.log.report()}
+        epochs = [
+            {
+                "time_s": round(one.time_s, 4),
+                "label": one.label,
+                "score": None if one.score is None else round(one.score, 4),
+                "rejected": one.rejected,
+            }
+            for one in self.chain.new_epochs(bar.controls.time_s)
+        ]
+        told: dict[str, Any] = {"epochs": epochs} if epochs else {}
+        if self.device is not None:
+            told["signal"] = self.device.log.report()
         if self.own is not None:
             told |= {"yoked": self.source.name, "own": self.own.line(bar)}
         return told
@@ -173,6 +184,7 @@ def score(
         channels=config.channels(),
         on_bar=on_bar,
         autosave=False,
+        more=signal.line,
     )
     with keeper:
         session = make_session(setup, config.session.parts, voices, checkpoints=checkpoints)
@@ -268,5 +280,6 @@ def finished_take(
         files=files,
         signal="" if signal.device is None else signal.device.log.text(),
         own="" if signal.own is None else signal.own.text(),
+        classifier=signal.chain.classifier,
     )
     return Take(bars, end_beat, str(session.setup.metre), str(session.setup.key), summary)

@@ -205,4 +205,13 @@ class TakeKeeper:
             tempi=tempi,
             channels=self._channels,
             performed=tuple(self.performed),
+            labels=self._labels(bars),
         )
+
+    def _labels(self, bars: Sequence[Bar]) -> dict[str, list[tuple[Fraction, str]]]:
+        """Return what stands over the oddball's notes in the file."""
+        if "oddball" not in self._channels:
+            return {}
+        from brainmidi.music.oddball import PART, stimuli_of
+
+        return {PART: [stimulus for bar in bars for stimulus in stimuli_of(bar, self._key)]}

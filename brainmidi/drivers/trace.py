@@ -32,7 +32,8 @@ def trace_line(
     lateness_ms : float or None
         Worst lateness of a message in the bar; None offline, and for a last bar, which no bar line follows.
     more : mapping, optional
-        What else there is to say: a device's ``"signal"``, and ``"yoked"`` and ``"own"`` where another brain plays.
+        What else there is to say: the ``"epochs"`` around markers that became known, a device's ``"signal"``, and
+        ``"yoked"`` and ``"own"`` where another brain plays.
     """
     # What stands in for a bar was not made by the voice.
     report = {} if bar.fallback else bar.report
@@ -164,6 +165,8 @@ class Summary:
         What became of a device's signal, in words; nothing where the source cannot fail.
     own : str
         The EEG of the person who listens while another brain plays, in words; nothing where nobody does.
+    classifier : str
+        What the ERP classifier of the profile has done, in words; nothing where there is none and nobody asks.
     """
 
     source: str
@@ -185,6 +188,7 @@ class Summary:
     scoring_s: float | None = None
     signal: str = ""
     own: str = ""
+    classifier: str = ""
 
     def lines(self) -> tuple[str, ...]:
         """Return the summary as lines of text."""
@@ -205,6 +209,7 @@ class Summary:
             f"anchors     {', '.join(f'{name} from bar {bar + 1}' for bar, name in self.anchors)}"
             f" ({self.anchor_steps} events)",
             f"ERP         {_erp_text(self.erp)}",
+            *([f"classifier  {self.classifier}"] if self.classifier else []),
         ]
         if self.timing is not None:
             timing = self.timing

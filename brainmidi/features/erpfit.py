@@ -29,7 +29,7 @@ _LENGTH_S = 0.8
 _FILTERS = 4  # of either class, as in Barachant & Congedo 2014
 _DECIMATED_HZ = 60.0  # five times the low-pass
 _MANY = 16  # from here on an average reference costs nothing; the conditioner's own rule
-_OUTLIER_Z = 3.0  # H. Nolan et al., "FASTER", J. Neuroscience Methods 192(1), 2010; here with medians
+_OUTLIER_Z = 2.5  # of the log loudness, by medians (after H. Nolan et al., "FASTER", J. Neurosci. Methods 192(1), 2010)
 _MOSTLY = 0.95  # a channel that is clean in fewer epochs than this share is left out, rather than the epochs
 _LEAST = 10  # epochs of either class
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 import mido  # type: ignore[import-untyped]
 
@@ -34,6 +35,7 @@ def write_midi(
     channels: Mapping[str, int] = DEFAULT_CHANNELS,
     performed: Sequence[MidiEvent] = (),
     tempi: Sequence[tuple[Fraction, float]] = (),
+    labels: Mapping[str, Sequence[tuple[Fraction, str]]] = MappingProxyType({}),
 ) -> None:
     """Write a take as a type-1 file of 960 ticks a quarter note, replacing `path` at once.
 
@@ -64,6 +66,8 @@ def write_midi(
         What a performer played along, for a track named "performer"; no such track without any.
     tempi : sequence of (Fraction, float)
         Beat and quarter notes a minute of each change of tempo, where a master made them; the bars' own without any.
+    labels : mapping of str to sequence of (Fraction, str)
+        Markers on the track of a part, each with its beat.
 
     Raises
     ------
@@ -81,7 +85,9 @@ def write_midi(
         table = [
             (event.beat, mido.Message.from_bytes(event.data)) for event in events if event.data[0] & 0x0F == channel
         ]
-        song.tracks.append(_track(names.get(channel + 1, f"channel {channel + 1}"), table, end))
+        name = names.get(channel + 1, f"channel {channel + 1}")
+        marked = [(at, mido.MetaMessage("marker", text=_latin(text))) for at, text in labels.get(name, ()) if at < end]
+        song.tracks.append(_track(name, sorted([*marked, *table], key=_beat_of), end))
     if performed:
         table = [
             (event.beat, mido.Message.from_bytes(event.data)) for event in _cut(sorted(performed, key=_place), end)
@@ -158,7 +164,7 @@ def _conductor(
     return _track(title, sorted(table, key=_beat_of), end)
 
 
-def _beat_of(row: tuple[Fraction, mido.MetaMessage]) -> Fraction:
+def _beat_of(row: tuple[Fraction, mido.Message]) -> Fraction:
     return row[0]
 
 

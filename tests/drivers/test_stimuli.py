@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import mido
 import numpy as np
 import pytest
 from drivers_takes import CHANNELS, make_keeper, make_session
@@ -80,7 +83,7 @@ def target_times(n_bars=20, bpm=96.0):
 
 def offline(folder, latency_s=0.0):
     signal = make_signal(AnsweringSource([time_s + latency_s for time_s in target_times()]), latency_s)
-    with make_keeper(folder / "scored.mid", trace=folder / "scored.jsonl") as keeper:
+    with make_keeper(folder / "scored.mid", trace=folder / "scored.jsonl", more=signal.line) as keeper:
         return signal, score_signal(signal, session(), keeper)
 
 
@@ -89,7 +92,7 @@ def virtual(folder):
     channels = CHANNELS | {"oddball": CHANNEL}
     settings = PlayerSettings(marked=CHANNEL)
     with (
-        make_keeper(folder / "played.mid", trace=folder / "played.jsonl") as keeper,
+        make_keeper(folder / "played.mid", trace=folder / "played.jsonl", more=signal.line) as keeper,
         LocalPlayer(clock, RecordingOutput(), channels=channels, settings=settings) as player,
     ):
         return signal, Performance(signal, session, player, clock, keeper, virtual=True).run()
@@ -105,6 +108,9 @@ def test_a_brain_that_answers_the_music_moves_it_the_same_live_and_offline(tmp_p
     assert played.bars == scored.bars
     assert read_events(tmp_path / "played.mid") == read_events(tmp_path / "scored.mid")
     assert (tmp_path / "played.jsonl").read_text() == (tmp_path / "scored.jsonl").read_text()
+    told = [json.loads(line).get("epochs", []) for line in (tmp_path / "scored.jsonl").read_text().splitlines()]
+    assert sum(map(len, told)) > 60
+    assert told[4][0] == {"time_s": 8.375, "label": "nontarget", "score": None, "rejected": False}
     assert scored.summary.anchor_steps >= 1
     assert scored.summary.erp.channel == "Pz"
     assert scored.summary.erp.confidence > 0.999
@@ -112,6 +118,8 @@ def test_a_brain_that_answers_the_music_moves_it_the_same_live_and_offline(tmp_p
     for signal in (heard, seen):
         assert [one.label for one in signal.chain.epochs] == labels[: len(signal.chain.epochs)]
         assert len(signal.chain.epochs) >= len(labels) - 2
+    track = next(track for track in mido.MidiFile(tmp_path / "played.mid").tracks if track.name == "oddball")
+    assert [message.text for message in track if message.type == "marker"] == labels
 
 
 def test_the_measured_latency_moves_the_epochs_to_where_the_sound_was_heard(tmp_path):
