@@ -15,6 +15,7 @@ WRITES = {
     "03_play_without_a_port.py": {"take.mid"},
     "04_bring_your_own_voices.py": {"waking.mid"},
     "05_walk_between_phrases.py": {"walk.mid"},
+    "06_calibrate_and_play.py": {"me.json", "me.png"},
 }
 LOADS_MODELS = {"01_score_a_recording.py", "03_play_without_a_port.py", "05_walk_between_phrases.py"}
 

@@ -127,7 +127,8 @@ def _check(
         raise ConfigError("--events says what was done in a recording, none is given; add --from-recording FILE")
     if from_recording and events and len(events) not in (1, len(from_recording)):
         raise ConfigError(
-            f"{len(events)} --events for {len(from_recording)} recordings, one for all or one for each is needed"
+            f"{len(events)} --events for {len(from_recording)} --from-recording, one for all or one for each is "
+            "needed; leave some out"
         )
     if virtual_time and (modes or source not in (None, "demo")) and source != "demo":
         raise ConfigError("--virtual-time is for the simulated brain, a person takes their time; leave it out")

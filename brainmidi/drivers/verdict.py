@@ -10,7 +10,7 @@ import numpy as np
 from brainmidi.controls.merging import DRIFT_Z, drift
 from brainmidi.controls.profile import Day, Profile
 from brainmidi.controls.separation import FLOOR_AUC
-from brainmidi.drivers.calibration import Calibration, Knob
+from brainmidi.drivers.calibration import Calibration, Knob, best_of
 from brainmidi.features.spectra import Spectra, background
 
 WORDS = {"open": "eyes open", "closed": "eyes closed", "focus": "focus", "rest": "rest"}
@@ -30,7 +30,8 @@ def lines(calibration: Calibration) -> list[str]:
         found.append(f"{what} {_separates(knob)}")
     for knob in calibration.knobs:
         if not knob.accepted:
-            found.append(f"no knob between {_pair(knob)}: at best {_separates(knob)}; {FLOOR_AUC:g} is needed")
+            pair = _pair(knob.separation.contrast)
+            found.append(f"no knob between {pair}: at best {_separates(knob)}; {FLOOR_AUC:g} is needed")
     if not calibration.knobs:
         named = ", ".join(profile.phases)
         found.append(
@@ -79,19 +80,21 @@ def suggestion(calibration: Calibration) -> list[str]:
 def merged_lines(profile: Profile) -> list[str]:
     """Return what a merged profile holds, and how far its days lie apart."""
     found = [f"{len(profile.days)} days: {', '.join(day.created for day in profile.days)}"]
-    best = max(profile.separation, key=lambda one: one.auc, default=None)
-    if best is not None:
+    for pair in dict.fromkeys(one.contrast for one in profile.separation):
+        best = best_of([one for one in profile.separation if one.contrast == pair])
         found.append(
-            f"your best knob:  {best.feature} separates {WORDS[best.contrast[0]]} and {WORDS[best.contrast[1]]} at AUC "
-            f"{best.auc:.2f} ({best.low:.2f}-{best.high:.2f}) over all days"
+            f"best knob:       {best.feature} separates {_pair(pair)} at AUC {best.auc:.2f} "
+            f"({best.low:.2f}-{best.high:.2f}) over all days"
         )
-    return found + drift_lines(profile.days)
+    return found + drift_lines(profile.days, profile.montage.names)
 
 
-def drift_lines(days: Sequence[Day]) -> list[str]:
-    """Return how far features have moved since the first day, in its spreads; a warning where that is too far."""
-    moved = drift(days)
-    whole = {name: places for name, places in moved.items() if not name.rpartition(".")[2][-1:].isdigit()}
+def drift_lines(days: Sequence[Day], electrodes: Sequence[str]) -> list[str]:
+    """Return how far features have moved since the first day, in its spreads; a warning where that is too far.
+
+    Features of single electrodes are left out: they move with every new fit of the headset.
+    """
+    whole = {name: places for name, places in drift(days).items() if name.rpartition(".")[2] not in electrodes}
     shown = [
         f"drift:           {name} {', '.join(f'{place:+.1f}' for place in places)} z by day"
         for name, places in list(whole.items())[:5]
@@ -134,15 +137,19 @@ def plot(calibration: Calibration, path: Path) -> None:
                 FLOOR_AUC,
             )
         )
-    who = "simulated brain" if profile.simulated else profile.source
+    recordings = profile.source.split(", ")
+    more = f" and {len(recordings) - 2} more" if len(recordings) > 2 else ""
+    who = "the simulated brain" if profile.simulated else ", ".join(recordings[:2]) + more
+    alpha = "no alpha peak" if profile.alpha_hz is None else f"individual alpha frequency {profile.alpha_hz:.1f} Hz"
+    clean = ", ".join(f"{WORDS[phase]} {seconds:.0f} s" for phase, seconds in profile.phases.items())
     draw_report(
         path,
         title=f"Calibration of {who}, {profile.created}",
-        subtitle="\n".join(lines(calibration)[:2]),
+        subtitle=f"{lines(calibration)[0]}\nclean signal: {clean}; {alpha}",
         footer=(
             f"Mean spectra of {len(profile.montage.names)} electrodes (2 s Hann windows); 1/f background and alpha "
             f"peak by {' and '.join(sorted(methods)) or 'none'}. AUC of {profile.signal.get('window_s', 2.0):g} s "
-            "windows, interval by block bootstrap (4 s blocks); large dot: the knob that was chosen."
+            "windows, interval from 4 s blocks; large dot: the knob that was chosen."
         ),
         panels=panels,
         forests=forests,
@@ -180,13 +187,13 @@ def _rule(calibration: Calibration, knob: Knob, calm: bool) -> list[str]:
 def _separates(knob: Knob) -> str:
     one = knob.separation
     return (
-        f"{one.feature} separates {_pair(knob)} at AUC {one.auc:.2f} ({one.low:.2f}-{one.high:.2f}); "
+        f"{one.feature} separates {_pair(one.contrast)} at AUC {one.auc:.2f} ({one.low:.2f}-{one.high:.2f}); "
         f"{knob.held_out:.2f} where other windows chose the feature"
     )
 
 
-def _pair(knob: Knob) -> str:
-    first, second = knob.separation.contrast
+def _pair(contrast: tuple[str, str]) -> str:
+    first, second = contrast
     return "eyes open and closed" if (first, second) == ("open", "closed") else f"{WORDS[first]} and {WORDS[second]}"
 
 

@@ -131,7 +131,7 @@ def background(frequency_hz: FloatArray, spectrum_db: FloatArray) -> Background:
     offset, exponent = model.get_params("aperiodic")
     line[fitted] = 10.0 * (offset - exponent * np.log10(frequency_hz[fitted]))
     peaks = np.reshape(model.get_params("peak"), (-1, 3))  # centre (Hz), height (log10), width; NaN where there is none
-    alpha = [(10.0 * height, centre) for centre, height, _ in peaks if 7.0 <= centre <= 14.0]
+    alpha = [(10.0 * height, centre) for centre, height, _ in peaks if 7.0 <= centre <= 13.0]
     height_db, peak_hz = max(alpha, default=(0.0, 0.0))
     clear = height_db >= LOWEST_PEAK_DB
     return Background(line, float(peak_hz) if clear else None, float(height_db) if clear else None, "specparam")

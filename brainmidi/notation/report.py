@@ -104,11 +104,16 @@ def draw_report(
         _draw_spectra(axes, panel, labelled=first is None)
         first = first or axes
     low = 0.105 if forests else 0.16
-    widths = [*[1.0] * len(forests), 0.7] if forests else [1.0]
     below = figure.add_gridspec(
-        1, len(forests) + 1, left=0.13 if forests else 0.055, right=0.985, top=middle - 0.115, bottom=low, wspace=0.85,
-        width_ratios=widths,
-    )  # fmt: skip
+        1,
+        len(forests) + 1,
+        left=0.13 if forests else 0.055,
+        right=0.985,
+        top=middle - 0.115,
+        bottom=low,
+        wspace=0.85 if len(forests) > 1 else 0.4,
+        width_ratios=[*[1.0] * len(forests), 0.7],
+    )
     for column, forest in enumerate(forests):
         _draw_forest(figure.add_subplot(below[0, column]), forest)
     _draw_electrodes(figure.add_subplot(below[0, len(forests)]), quality, bad)

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from brainmidi.controls.labelled import blocks, contrasts, folds, gather
 from brainmidi.controls.learned import LearnedMap, fit_learned
 from brainmidi.controls.mapping import KnobRule
-from brainmidi.controls.separation import concordance, held_out, separate, wins
+from brainmidi.controls.separation import concordance, held_out, newcombe, separate, wins
 from brainmidi.errors import ControlError
 from brainmidi.types import FeatureFrame
 
@@ -55,6 +55,16 @@ def test_the_interval_of_an_auc_holds_the_truth_and_knows_that_neighbours_are_al
         widths.append(one[0].high - one[0].low)
     assert missed <= 6
     assert np.mean(widths) > 0.12  # were all 960 frames independent it would be 0.06
+
+
+def test_a_perfect_separation_of_a_minute_is_not_called_certain():
+    low, high = newcombe(1.0, 15, 15)
+    assert 0.8 < low < 0.95
+    assert high == 1.0
+    assert newcombe(0.8, 50, 50) == pytest.approx((0.70, 0.87), abs=0.02)
+    phases = in_turns(480)
+    (one,) = separate(table({"alpha": 1.0 * (phases == "closed")}, phases), ("open", "closed"))
+    assert one.low == pytest.approx(newcombe(1.0, 30, 30)[0])
 
 
 def test_a_feature_that_falls_is_as_good_as_one_that_rises():
