@@ -57,3 +57,29 @@ def stand_in(bar: Bar, pitch: int = 72) -> Bar:
     """Return a fallback for the bar after `bar`: one whole note, easy to tell apart."""
     note = Note(Fraction(0), bar.phrase.length, pitch)
     return make_bar(bar.index + 1, (note,), length=bar.phrase.length, bpm=bar.tempo_bpm, fallback=True, start=bar.end)
+
+
+class ComingBars:
+    """A composer for a player process: hands over a bar whenever one has begun, and keeps when each did."""
+
+    def __init__(self, player, bars):
+        self.player, self.bars, self.handed = player, bars, 0
+        self.started, self.paused = {}, []
+        self.hand_over()
+        player.begin(0.0)
+
+    def hand_over(self):
+        if self.handed < len(self.bars):
+            self.player.send(self.bars[self.handed], stand_in(self.bars[self.handed]))
+            self.handed += 1
+
+    def play_until(self, true):
+        while not true():
+            notices = self.player.poll(20.0)
+            assert notices, "nothing happens"
+            for notice in notices:
+                if notice.kind == "started":
+                    self.started[notice.index] = notice
+                    self.hand_over()
+                elif notice.kind == "paused":
+                    self.paused.append(notice.index)

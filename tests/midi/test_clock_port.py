@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from midi_jack import open_notes
-from midi_takes import make_take, stand_in
+from midi_takes import ComingBars, make_take
 
 from brainmidi.midi.clockmaster import ClockSettings
 from brainmidi.midi.link import PlayerProcess
@@ -43,38 +43,12 @@ class Master:
         self.process.stdout.close()
 
 
-class Composer:
-    """Hands over a bar whenever one has begun, and keeps when each did."""
-
-    def __init__(self, player, bars):
-        self.player, self.bars, self.handed = player, bars, 0
-        self.started, self.paused = {}, []
-        self.hand_over()
-        player.begin(0.0)
-
-    def hand_over(self):
-        if self.handed < len(self.bars):
-            self.player.send(self.bars[self.handed], stand_in(self.bars[self.handed]))
-            self.handed += 1
-
-    def play_until(self, true):
-        while not true():
-            notices = self.player.poll(20.0)
-            assert notices, "nothing happens"
-            for notice in notices:
-                if notice.kind == "started":
-                    self.started[notice.index] = notice
-                    self.hand_over()
-                elif notice.kind == "paused":
-                    self.paused.append(notice.index)
-
-
 def test_bars_begin_on_the_bar_lines_of_another_program_and_stop_with_it(jack_server, monkeypatch):
     for name, value in jack_server.environment.items():
         monkeypatch.setenv(name, value)
     settings = PlayerSettings(clock=ClockSettings(source="midi", bpm=120.0))
     with PlayerProcess.start(settings) as player:
-        composer, master = Composer(player, make_take(12)), Master(jack_server)
+        composer, master = ComingBars(player, make_take(12)), Master(jack_server)
         try:
             master.roll(160.0, 4 * BAR + 30)
             composer.play_until(lambda: composer.paused)
