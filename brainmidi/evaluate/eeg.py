@@ -25,6 +25,7 @@ PLACEMENTS = 8
 
 _SIZES_S = (0.0, 0.02, 0.37, 1.0, 10.0)  # the first is a single sample
 _CHUNKED_S = 15.0
+_EAGER = 5.0  # deviations from which ASR steps in; at the default of 20 it leaves this recording as it is
 
 
 def evaluate(
@@ -132,7 +133,7 @@ def chunk_figures(data: Path, progress: Callable[[str], None] = lambda line: Non
     lines = [Figure("chunks", "largest difference of any feature", plain, bar=CHUNKS_BAR, at_most=True, note=note)]
     few = Chunk(chunk.samples_uv[:, ::4], chunk.time_s, Montage(chunk.montage.names[::4], chunk.montage.rate_hz))
     try:
-        settings = ConditionSettings(asr=fit_asr([Conditioner(few.montage).process(few)]))
+        settings = ConditionSettings(asr=fit_asr([Conditioner(few.montage).process(few)], cutoff=_EAGER))
     except SignalError as error:  # the extra is not installed
         progress(f"chunks: without ASR, as {error}")
         return lines
