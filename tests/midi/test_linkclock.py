@@ -6,11 +6,15 @@ import threading
 from fractions import Fraction
 
 import pytest
+from midi_takes import ComingBars, make_take
 
 from brainmidi.errors import MidiError
 from brainmidi.midi.clock import MonotonicClock, VirtualClock
+from brainmidi.midi.clockmaster import ClockSettings
 from brainmidi.midi.followed import FollowedTimeline
+from brainmidi.midi.link import PlayerProcess
 from brainmidi.midi.linkclock import LinkMaster, open_link
+from brainmidi.midi.settings import PlayerSettings
 
 F = Fraction
 
@@ -133,3 +137,22 @@ def test_two_peers_agree_on_tempo_bar_phase_start_and_stop():
     finally:
         link.close()
         peer.close()
+
+
+@pytest.mark.port
+def test_bars_of_a_player_begin_on_the_sessions_bar_lines():
+    pytest.importorskip("aalink")
+    peer = Peer()
+    try:
+        peer.tell("tempo 240")
+        with PlayerProcess.start(PlayerSettings(clock=ClockSettings(source="link", bpm=240.0))) as player:
+            bars = ComingBars(player, make_take(12))
+            bars.play_until(lambda: 6 in bars.started)
+            time_s, beat, bpm, n_peers = peer.ask()
+            player.stop()
+    finally:
+        peer.close()
+    assert n_peers == 1
+    onsets = [beat + (bars.started[index].time_s - time_s) * bpm / 60 for index in (4, 5, 6)]
+    apart = [(onset + 2.0) % 4.0 - 2.0 for onset in onsets]
+    assert max(map(abs, apart)) * 60 / bpm < 0.01, apart
