@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from eeg_files import needs_recordings, recordings
 from fakes import ANCHORS, FakeAccompaniment, FakeMelody
 
 from brainmidi.acquire.csvfile import write_csv
@@ -165,3 +166,12 @@ def test_the_command_says_what_is_missing(capsys, eyes, tmp_path: Path) -> None:
     assert "-o is missing" in ran(capsys, eyes[0])[2]
     assert "--reveal is needed" in ran(capsys, eyes[0], "--guess", "A01")[2]
     assert "key.json cannot be read" in ran(capsys, tmp_path, "--reveal")[2]
+
+
+@pytest.mark.recording
+@needs_recordings
+def test_a_real_brain_stands_out_among_shams(tmp_path: Path) -> None:
+    eyes = [recordings() / "eegbci" / f"S001R0{number}.edf" for number in (1, 2)]
+    key = make(parse_config({}), eyes, tmp_path / "sham", n=3, rng=np.random.default_rng(1))
+    assert key.figures["p"][f"{brains.SURROGATE}, heard"] == 0.25
+    assert key.figures["scores"][key.real]["knobs"]["value"] > 0.6
