@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -99,16 +100,30 @@ def write_csv(path: Path, chunk: Chunk) -> None:
     chunk : Chunk
         Samples; NaN becomes an empty cell. A marker is written in the row of the first sample at or after it.
     """
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(csv_header(chunk.montage))
+        writer.writerows(csv_rows(chunk))
+
+
+def csv_header(montage: Montage) -> list[str]:
+    """Return the names of the columns of a csv recording."""
+    return ["time", *montage.names, "marker"]
+
+
+def csv_rows(chunk: Chunk) -> list[list[str]]:
+    """Return the rows of a csv recording that `chunk` makes; two markers never share one."""
     labels = [""] * len(chunk)
     for marker in chunk.markers:
         row = min(int(np.searchsorted(chunk.time_s, marker.time_s - 1e-9)), len(chunk) - 1)
+        while labels[row] and row + 1 < len(chunk):
+            row += 1
         labels[row] = marker.label
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["time", *chunk.montage.names, "marker"])
-        for time_s, row_uv, label in zip(chunk.time_s, chunk.samples_uv, labels, strict=True):
-            cells = ["" if np.isnan(value) else f"{value:.4f}" for value in row_uv]
-            writer.writerow([f"{time_s:.6f}", *cells, label])
+    rows = []
+    for time_s, row_uv, label in zip(chunk.time_s.tolist(), chunk.samples_uv.tolist(), labels, strict=True):
+        cells = ["" if math.isnan(value) else f"{value:.4f}" for value in row_uv]
+        rows.append([f"{time_s:.6f}", *cells, label])
+    return rows
 
 
 def _read(path: Path) -> tuple[list[str], list[str], str]:

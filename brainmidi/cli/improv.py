@@ -20,6 +20,9 @@ def improv(
     board: Annotated[
         str | None, typer.Option(metavar="NAME", help="The board that made a BrainFlow csv, where it fits several.")
     ] = None,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Write the EEG down, raw: to score, calibrate, yoke.")
+    ] = None,
     yoked: Annotated[
         Path | None,
         typer.Option(metavar="RECORDING", help="Another brain plays, from its recording; yours is traced alone."),
@@ -76,7 +79,7 @@ def improv(
     settings = opt.read_config(config, dict(locals()))
     outputs = opt.sort_outputs(
         output,
-        {"--trace": trace, "--save-baseline": save_baseline},
+        {"--trace": trace, "--save-baseline": save_baseline, "--record": record},
         read={
             "--config": config,
             "--baseline-from": baseline_from,
@@ -114,6 +117,7 @@ def improv(
             on_bar=stage.show,
             on_signal=stage.say,
             hands=keys_of,
+            record=record,
             yoked=yoked,
             yoked_profile=yoked_profile,
             save_baseline=save_baseline,

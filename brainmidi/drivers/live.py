@@ -41,6 +41,7 @@ def improvise(
     on_signal: OnSignal | None = None,
     hands: Hands | None = None,
     save_baseline: Path | None = None,
+    record: Path | None = None,
     yoked: Path | None = None,
     yoked_profile: Path | None = None,
     voices: VoiceLoader | None = None,
@@ -70,6 +71,8 @@ def improvise(
         Given the player; what it returns is entered for as long as the take plays.
     save_baseline : Path or None
         Where the baseline goes.
+    record : Path or None
+        A csv that the EEG of ``[source]`` is written to, raw.
     yoked : Path or None
         A recording of another brain that plays in place of ``[source]``, which goes along traced but unheard.
     yoked_profile : Path or None
@@ -100,6 +103,7 @@ def improvise(
         on_signal,
         hands,
         save_baseline,
+        record,
         yoked,
         yoked_profile,
         voices,
@@ -137,6 +141,7 @@ class _Stage:
     on_signal: OnSignal | None
     hands: Hands | None
     save_baseline: Path | None
+    record: Path | None
     yoked: Path | None
     yoked_profile: Path | None
     voices: VoiceLoader | None
@@ -214,11 +219,14 @@ class _Stage:
 
     def _signal(self, clock: Clock) -> Signal:
         """Return the signal that plays, and beside it the person's own where that is another."""
+        from brainmidi.acquire.recorder import Recorded
         from brainmidi.drivers import assemble
         from brainmidi.drivers.offline import prepare
         from brainmidi.drivers.yoked import yoke
 
         source = assemble.open_any_source(self.config, clock)
+        if self.record is not None:
+            source = Recorded(source, self.record)
         if self.yoked is None:
             return prepare(self.config, source)
         config, source, own, rest_s = yoke(self.config, source, self.yoked, self.yoked_profile)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brainmidi.acquire.pump import Pump
+from brainmidi.acquire.recorder import Recorded
 from brainmidi.acquire.watch import Watch
 from brainmidi.config import SessionConfig
 from brainmidi.drivers import assemble
@@ -108,8 +109,19 @@ class Signal:
     @property
     def device(self) -> Watch | None:
         """The device whose signal may be lost; None where there is none."""
-        source = self.source if self.own is None else self.own.source
+        source = self._personal
+        source = source.source if isinstance(source, Recorded) else source
         return source if isinstance(source, Watch) else None
+
+    @property
+    def recordings(self) -> tuple[str, ...]:
+        """What has been written of the EEG, in words."""
+        source = self._personal
+        return tuple(source.files) if isinstance(source, Recorded) else ()
+
+    @property
+    def _personal(self) -> Source:
+        return self.source if self.own is None else self.own.source
 
     def line(self, bar: Bar) -> dict[str, Any]:
         """Return what a line of the trace says about the signal since the line before; `bar` has just ended."""
@@ -277,7 +289,7 @@ def finished_take(
         anchor_steps=bars[-1].controls.anchor_steps if bars else 0,
         timing=timing,
         ended=ended,
-        files=files,
+        files=(*files, *signal.recordings),
         signal="" if signal.device is None else signal.device.log.text(),
         own="" if signal.own is None else signal.own.text(),
         classifier=signal.chain.classifier,

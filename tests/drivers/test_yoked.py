@@ -81,6 +81,16 @@ def test_the_other_brain_may_have_a_profile_of_its_own(tmp_path, recording):
     assert "other.json" in take.summary.baseline
 
 
+def test_ones_own_eeg_is_recorded_and_can_play_for_somebody_else(tmp_path):
+    config = parse_config({"session": {"bars": 4}})
+    files = TakeFiles(tmp_path / "a.mid")
+    given = {"virtual": True, "voices": voices, "anchors": ANCHORS}
+    take = improvise(config, files, record=tmp_path / "mine.csv", **given)
+    assert take.summary.files[-1] == str(tmp_path / "mine.csv")
+    other = improvise(config, TakeFiles(tmp_path / "b.mid"), yoked=tmp_path / "mine.csv", **given)
+    assert "source      mine.csv" in other.summary.lines()[0]
+
+
 def test_a_recording_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(SourceError, match="does not exist"):
         improvise(
