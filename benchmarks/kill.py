@@ -180,6 +180,8 @@ def main() -> int:
                 if options.program or hanging or saved < 0 or silent_ms > LIMIT_MS:
                     print(f"{way}: {hanging} open notes, {saved} messages saved, silent after {silent_ms:.0f} ms")
                 rows.append((way, hanging, saved, silent_ms))
+                if len(rows) % 20 == 0:
+                    print(f"{len(rows)} kills, silent after {max(row[3] for row in rows):.0f} ms at most", flush=True)
         spy.close()
     finally:
         server.stop()

@@ -112,6 +112,29 @@ def test_an_unknown_key_names_the_nearest_known_one(tables, place, near):
         ({"midi": {"cc": {"tempo": 120}}}, "[midi.cc] tempo = 120", "0..119"),
         ({"midi": {"cc": {"tempo": 20, "density": 20}}}, "[midi.cc]: two knobs share", "its own number"),
         ({"midi": {"cc_channel": 0}}, "[midi] cc_channel = 0", "1..16"),
+        ({"midi": {"network": 21}}, "[midi] network = 21", "1..20"),
+        ({"midi": {"network": 1, "port": "a"}}, "[midi]: network takes the place of port", "leave one"),
+        ({"midi": {"capture_bars": 0}}, "[midi] capture_bars = 0", "1..64"),
+        ({"midi": {"faders": {"densty": {"cc": 7}}}}, "[midi]: faders has 'densty'", "none of the knobs"),
+        ({"midi": {"faders": {"density": {"cc": 7, "mode": "mix"}}}}, "[midi.faders.density] mode = 'mix'", "scale"),
+        ({"midi": {"keys": {"panic": {}}}}, "[midi.keys.panic]: give note or cc", "one of the two"),
+        ({"midi": {"keys": {"hold": {"note": 128}}}}, "[midi.keys.hold] note = 128", "0..127"),
+        ({"cc": {"a": {"knob": "density", "feature": "alpha", "number": 1}}}, "[cc.a]: give knob or feature", "one of"),
+        ({"cc": {"a": {"knob": "densty", "number": 1}}}, "[cc.a]: knob 'densty'", "none of"),
+        ({"cc": {"a": {"knob": "density"}}}, "[cc.a]: send = 'cc' needs a number", "correct it"),
+        (
+            {"cc": {"a": {"knob": "density", "send": "bend", "number": 1}}},
+            "[cc.a]: send = 'bend' has no number",
+            "corr",
+        ),
+        ({"cc": {"a": {"knob": "density", "number": 32, "bits": 14}}}, "[cc.a]: number 32 is outside 0..31", "14 bits"),
+        ({"cc": {"a": {"knob": "density", "number": 1, "bits": 8}}}, "[cc.a] bits = 8", "7 or 14"),
+        ({"cc": {"a": {"knob": "density", "number": 1, "low": 1.0, "high": 1.0}}}, "[cc.a]: low and high", "somewhere"),
+        (
+            {"midi": {"cc": {"tempo": 20}}, "cc": {"a": {"knob": "density", "number": 20}}},
+            "[midi.cc] tempo and [cc.a] move the same control",
+            "own number",
+        ),
         ({"clock": {"source": "daw"}}, "[clock] source = 'daw'", "internal"),
         ({"clock": {"nudge_ms": 900.0}}, "[clock] nudge_ms = 900.0", "-500..500"),
         ({"clock": {"count_in": 9}}, "[clock] count_in = 9", "0..8"),
@@ -231,3 +254,15 @@ def test_whatever_a_file_holds_is_accepted_or_refused_in_one_line(tables):
         line = "fine"
     assert line
     assert "\n" not in line
+
+
+def test_a_way_out_from_the_command_line_replaces_that_of_the_file(tmp_path):
+    path = tmp_path / "session.toml"
+    path.write_text("[midi]\nport = 'a'\ninput = 'b'\n")
+    midi = read_config(path, {"network": 3}).midi
+    assert (midi.network, midi.port, midi.input) == (3, "", "")
+    path.write_text("[midi]\nnetwork = 3\n")
+    midi = read_config(path, {"input_": "b"}).midi
+    assert (midi.network, midi.port, midi.input) == (0, "", "b")
+    with pytest.raises(ConfigError, match="--input and --network exclude each other"):
+        read_config(path, {"network": 3, "input_": "b"})

@@ -47,6 +47,13 @@ def improv(
         str | None,
         typer.Option(metavar="NAME", help="Part of an existing port's name. [default: open brainmidi:out]"),
     ] = None,
+    input_: Annotated[
+        str | None,
+        typer.Option("--input", metavar="NAME", help="The same for what you play to it. [default: open brainmidi:in]"),
+    ] = None,
+    network: Annotated[
+        int | None, typer.Option(metavar="N", help="Network port 1..20, as ipMIDI has them, in place of MIDI ports.")
+    ] = None,
     clock: opt.Clock = None,
     send_clock: opt.SendClock = None,
     nudge_ms: opt.NudgeMs = None,

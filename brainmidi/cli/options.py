@@ -150,6 +150,8 @@ PLACES: Mapping[str, tuple[str, str]] = {
     "baseline_from": ("baseline", "recording"),
     "baseline_profile": ("baseline", "profile"),
     "port": ("midi", "port"),
+    "input_": ("midi", "input"),
+    "network": ("midi", "network"),
     "clock": ("clock", "source"),
     "send_clock": ("clock", "send"),
     "nudge_ms": ("clock", "nudge_ms"),
@@ -190,11 +192,14 @@ def read_config(config: Path | None, given: Mapping[str, Any]) -> SessionConfig:
     if len(rests) > 1:
         both = " and ".join("--" + name.replace("_", "-") for name in rests)
         raise ConfigError(f"{both} exclude each other, one baseline is needed; leave one of them out")
+    wires = [name for name in ("port", "input_") if given.get(name) is not None]
+    if wires and given.get("network") is not None:
+        raise ConfigError(f"--{wires[0].rstrip('_')} and --network exclude each other; leave one of them out")
     for name, value in given.items():
         place = PLACES.get(name) or (("source", name) if name in SourceTable.model_fields else None)
         if value is None or place is None:
             continue
-        option = "--" + name.replace("_", "-")
+        option = "--" + name.rstrip("_").replace("_", "-")
         if name == "temperature":
             overrides.append(Override(option, place, [value, value], f"{value:g}", "0.1..2.0"))
             continue
@@ -202,6 +207,10 @@ def read_config(config: Path | None, given: Mapping[str, Any]) -> SessionConfig:
             named = [part.strip() for part in str(value).split(",") if part.strip()]
             overrides.append(Override(option, place, named, value))
             continue
+        if name == "network":  # as for baselines: the option replaces the file's way out
+            overrides.extend(Override(option, ("midi", key), "") for key in ("port", "input"))
+        elif name in ("port", "input_"):
+            overrides.append(Override(option, ("midi", "network"), 0))
         if place[0] == "baseline":  # the option replaces whatever kind of baseline the file asks for
             others = {key: nothing for key, nothing in _NO_BASELINE.items() if key != place[1]}
             overrides.extend(Override(option, ("baseline", key), nothing) for key, nothing in others.items())
