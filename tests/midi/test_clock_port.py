@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
+import mido
 import pytest
-from midi_jack import open_notes
+from midi_jack import open_notes, package_path
 from midi_takes import ComingBars, make_take
 
 from brainmidi.midi.clockmaster import ClockSettings
+from brainmidi.midi.files import read_events
 from brainmidi.midi.link import PlayerProcess
 from brainmidi.midi.settings import PlayerSettings
 
 pytestmark = pytest.mark.port
 
 BAR = 96
+LIVE_PROGRAM = Path(__file__).parents[1] / "drivers" / "live_program.py"
 
 
 class Master:
@@ -83,3 +88,37 @@ def test_another_program_hears_our_clock(jack_server, spy, monkeypatch):
     clocks = [data[0] for data in received if data[0] >= 0xF0]
     assert clocks == [0xFA] + [0xF8] * (2 * BAR) + [0xFC]
     assert [data for data in received if data[0] < 0xF0] == [event.data for event in report.sent_events]
+
+
+def test_a_live_take_plays_waits_and_plays_on_with_another_programs_transport(jack_server, tmp_path):
+    take = tmp_path / "take.mid"
+    program = subprocess.Popen(
+        [sys.executable, str(LIVE_PROGRAM), str(take), "24", "midi"],
+        stdout=subprocess.PIPE,
+        env=package_path(jack_server.everything()),
+        text=True,
+    )
+    master = None
+    try:
+        assert program.stdout.readline() == "ready\n"
+        master = Master(jack_server)
+        master.roll(200.0, 12 * 48 + 20)  # two beats a bar
+        master.told()
+        master.roll(200.0, 40 * 48, 0)
+        told, _ = program.communicate(timeout=60)
+    finally:
+        program.kill()
+        program.wait(10)
+        if master is not None:
+            master.process.kill()  # in the middle of its song
+            master.close()
+    assert program.returncode == 0
+    assert "as many bars as asked for" in told
+    rows = [json.loads(line) for line in take.with_suffix(".jsonl").read_text().splitlines()]
+    assert [row["bar"] for row in rows] == list(range(24))
+    gaps_s = [after["time_s"] - before["time_s"] for before, after in pairwise(rows)]
+    waits = [gap_s for gap_s in gaps_s if gap_s > 0.63]
+    assert len(waits) == 1, gaps_s  # a bar lasts 0.6 s: the one in which the master stood was broken off and waited for
+    assert open_notes([event.data for event in read_events(take)]) == set()
+    tempi = [message.tempo for message in mido.MidiFile(take).tracks[0] if message.type == "set_tempo"]
+    assert tempi[-1] == pytest.approx(300_000, rel=0.02)
