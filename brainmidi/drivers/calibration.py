@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from brainmidi.condition.asr import AsrState, fit_asr
-from brainmidi.condition.conditioner import Conditioner
+from brainmidi.condition.asr import fit_asr
 from brainmidi.config import SessionConfig
 from brainmidi.controls.baseline import UNRESTING, Baseline, fit_baseline
 from brainmidi.controls.labelled import NEUTRAL, PLACES, Labelled, contrasts, gather
@@ -19,18 +18,13 @@ from brainmidi.controls.merging import day_of
 from brainmidi.controls.profile import Profile
 from brainmidi.controls.separation import FLOOR_AUC, Separation, held_out, separate
 from brainmidi.drivers import assemble
+from brainmidi.drivers.hearing import at_rest, hear, need_clean
 from brainmidi.drivers.phases import Recording
 from brainmidi.errors import ControlError, SignalError
-from brainmidi.features.extractor import FeatureExtractor
 from brainmidi.features.settings import feature_names
 from brainmidi.features.spectra import Spectra, background, phase_spectra
-from brainmidi.types import Chunk, FeatureFrame, Montage
+from brainmidi.types import Chunk, Montage
 
-#: So much clean signal each phase has to give: four blocks of two windows.
-MIN_CLEAN_S = 8.0
-
-_APART_S = 1e5  # recordings lie so far apart on the one time line that folds and blocks are cut on
-_MIN_SHARE = 0.5  # of the electrodes that are not bad has to be good in a frame that counts
 _TIE = 0.01  # AUCs closer than this are one, and the feature that is known better is taken
 #: By the phase that is not neutral: so that closed eyes and counting do not turn all knobs together.
 _PREFERRED = {
@@ -89,16 +83,6 @@ class Calibration:
     alternating: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """Recordings after conditioning: chunks, mains, and the frames of every phase on one time line."""
-
-    chunks: tuple[Chunk, ...]
-    line_hz: float | None
-    frames: Mapping[str, tuple[FeatureFrame, ...]]
-    quality: Mapping[str, float]
-
-
 def calibrate(config: SessionConfig, recordings: Sequence[Recording], created: str) -> Calibration:
     """Return what `recordings` say about a person.
 
@@ -123,7 +107,7 @@ def calibrate(config: SessionConfig, recordings: Sequence[Recording], created: s
                 f"{other.name} has {len(other.chunk.montage.names)} electrodes at {other.chunk.montage.rate_hz:g} Hz, "
                 f"{recordings[0].name} {len(montage.names)} at {montage.rate_hz:g} Hz; calibrate from one set-up"
             )
-    heard = _hear(config, recordings, ())
+    heard = hear(config, recordings, ())
     bad = tuple(name for name, share in heard.quality.items() if share < config.signal.min_good)
     if 2 * len(bad) > len(montage.names) or len(bad) == len(montage.names):
         shares = ", ".join(f"{name} {100 * heard.quality[name]:.0f} %" for name in bad[:6])
@@ -133,13 +117,13 @@ def calibrate(config: SessionConfig, recordings: Sequence[Recording], created: s
         )
     quality = heard.quality
     if bad:
-        heard = _hear(config, recordings, bad)
+        heard = hear(config, recordings, bad)
     asr = None
     if config.signal.asr:
-        asr = fit_asr(_at_rest(heard.chunks, recordings), cutoff=config.signal.asr_cutoff)
-        heard = _hear(config, recordings, bad, asr)
-    seconds = {phase: len(run) / _update_hz(config) for phase, run in heard.frames.items()}
-    _need_clean(seconds, bad)
+        asr = fit_asr(at_rest(heard.chunks, recordings), cutoff=config.signal.asr_cutoff)
+        heard = hear(config, recordings, bad, asr)
+    seconds = {phase: len(run) / assemble.feature_settings(config).update_hz for phase, run in heard.frames.items()}
+    need_clean(seconds, bad)
     rest = [frame for phase in NEUTRAL for frame in heard.frames.get(phase, ())]
     rest = rest or [frame for run in heard.frames.values() for frame in run]
     source = ", ".join(dict.fromkeys(recording.name for recording in recordings))
@@ -193,60 +177,6 @@ def calibrate(config: SessionConfig, recordings: Sequence[Recording], created: s
         places,
         _in_turns(recordings, pairs),
     )
-
-
-def _at_rest(chunks: Sequence[Chunk], recordings: Sequence[Recording]) -> list[Chunk]:
-    """Return the conditioned samples of every phase without a task, or of all phases where there is none."""
-    spans = [(chunk, span) for chunk, one in zip(chunks, recordings, strict=True) for span in one.spans]
-    neutral = [(chunk, span) for chunk, span in spans if span.phase in NEUTRAL] or spans
-    parts = []
-    for chunk, span in neutral:
-        assert chunk.good is not None  # Chunk fills it at birth; this tells the type checker so
-        rows = (chunk.time_s >= span.start_s) & (chunk.time_s < span.stop_s)
-        parts.append(Chunk(chunk.samples_uv[rows], chunk.time_s[rows], chunk.montage, (), chunk.good[rows]))
-    return parts
-
-
-def _hear(
-    config: SessionConfig, recordings: Sequence[Recording], bad: tuple[str, ...], asr: AsrState | None = None
-) -> _Heard:
-    """Run every recording through the rooms that live samples go through."""
-    condition = replace(assemble.condition_settings(config), bad=bad, asr=asr)
-    features = assemble.feature_settings(config)
-    names = recordings[0].chunk.montage.names
-    chunks, lines = [], []
-    frames: dict[str, list[FeatureFrame]] = {}
-    good, total = np.zeros(len(names)), 0
-    for number, recording in enumerate(recordings):
-        conditioner = Conditioner(recording.chunk.montage, settings=condition)
-        chunk = conditioner.process(recording.chunk)
-        chunks.append(chunk)
-        lines.append(conditioner.line_hz)
-        made = FeatureExtractor(chunk.montage, features).process(chunk)
-        assert chunk.good is not None  # Chunk fills it at birth; this tells the type checker so
-        for span in recording.spans:
-            rows = (chunk.time_s >= span.start_s) & (chunk.time_s < span.stop_s)
-            good += chunk.good[rows].sum(axis=0)
-            total += int(rows.sum())
-            run = frames.setdefault(span.phase, [])
-            for frame in made:
-                inside = span.start_s + features.window_s <= frame.time_s < span.stop_s
-                if inside and frame.quality * len(names) >= _MIN_SHARE * (len(names) - len(bad)):
-                    run.append(replace(frame, time_s=number * _APART_S + frame.time_s))
-    share = dict(zip(names, (good / max(total, 1)).tolist(), strict=True))
-    found = [line for line in lines if line is not None]
-    line_hz = max(set(found), key=found.count) if found else None
-    return _Heard(tuple(chunks), line_hz, {phase: tuple(run) for phase, run in frames.items()}, share)
-
-
-def _need_clean(seconds: Mapping[str, float], bad: Sequence[str]) -> None:
-    for phase, clean_s in seconds.items():
-        if clean_s < MIN_CLEAN_S:
-            also = f" (bad electrodes: {', '.join(bad)})" if bad else ""
-            raise ControlError(
-                f"{phase} has {clean_s:.1f} s of clean signal{also}, {MIN_CLEAN_S:g} s are needed; sit still, check "
-                "the electrodes and record that phase for longer"
-            )
 
 
 def _find_knobs(
@@ -336,7 +266,3 @@ def _fit_erp(
     if classifier.refusal is not None:
         return None, f"no classifier: {classifier.refusal} ({figures})"
     return classifier.document(), figures
-
-
-def _update_hz(config: SessionConfig) -> float:
-    return assemble.feature_settings(config).update_hz
