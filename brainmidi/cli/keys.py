@@ -46,10 +46,10 @@ def has_keys() -> bool:
 @contextmanager
 def keys_of(player: Player) -> Iterator[None]:
     """Let single keys ask `player` for panic, hold and capture; the terminal is as it was on leaving."""
-    actions: Mapping[str, Callable[[], object]] = {"p": player.panic, "h": player.hold, "c": player.capture}
     if not has_keys():
         yield
         return
+    actions: Mapping[str, Callable[[], object]] = {"p": player.panic, "h": player.hold, "c": player.capture}
     stop = threading.Event()
     modules = _termios()
     read = _read_windows if modules is None else _read_posix
