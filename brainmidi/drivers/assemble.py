@@ -7,7 +7,9 @@ from pathlib import Path
 
 from brainmidi.acquire.lsl import is_lsl
 from brainmidi.acquire.pump import Pump
+from brainmidi.acquire.recorder import Recorded
 from brainmidi.acquire.recording import SUFFIXES
+from brainmidi.acquire.watch import Watch
 from brainmidi.condition.asr import AsrState, Reconstruction, fit_asr
 from brainmidi.condition.conditioner import ConditionSettings
 from brainmidi.condition.gate import GateLimits
@@ -71,6 +73,12 @@ def open_file(path: Path, config: SessionConfig) -> Source:
     source = config.source
     own = None if source.name == "demo" or is_recording(source.name) else source.name
     return open_recording(path, board=source.board or own)
+
+
+def device_of(source: Source) -> Watch | None:
+    """Return the device that `source` is, whose signal may be lost; None where it is none."""
+    inner = source.source if isinstance(source, Recorded) else source
+    return inner if isinstance(inner, Watch) else None
 
 
 def duration_of(source: Source) -> float | None:
@@ -340,6 +348,7 @@ def make_chain(config: SessionConfig, source: Source, rest: Rest) -> SignalChain
         baseline=rest.baseline,
         rest_s=rest.seconds,
         classifier=classifier_for(rest.profile),
+        patient=device_of(source) is not None,
     )
 
 

@@ -100,6 +100,9 @@ class SignalChain:
         Seconds of rest at the start; unused with a baseline.
     classifier : ErpClassifier or None
         Calibrated on this person; a montage that it does not fit goes on without it.
+    patient : bool
+        Whether the rest goes on until half of it was usable: a device may be lost meanwhile. Until then there is no
+        frame, and the knobs are neutral.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class SignalChain:
         baseline: Baseline | None,
         rest_s: float = 0.0,
         classifier: ErpClassifier | None = None,
+        patient: bool = False,
     ) -> None:
         if baseline is None and not rest_s > 0:
             raise ControlError("no baseline and 0 s of rest to learn one from; give --baseline SECONDS or a profile")
@@ -127,6 +131,7 @@ class SignalChain:
         self._rest_s = rest_s
         self._last_rest_s = rest_s - 1.0 / features.update_hz
         self._rest: list[FeatureFrame] = []
+        self._usable_rest = 0.5 * (rest_s - features.window_s) * features.update_hz if patient else 0.0  # frames
         self._controller: Controller | None = None
         self._shares: list[float] = []
         self._latest: FeatureFrame | None = None
@@ -159,6 +164,8 @@ class SignalChain:
             if self._controller is None:
                 self._rest.append(frame)
                 if frame.time_s < self._last_rest_s + TOLERANCE_S:
+                    continue
+                if sum(rest.quality > 0 for rest in self._rest) < self._usable_rest:
                     continue
                 self.baseline = fit_baseline(self._rest)
                 self._controller = Controller(self._map, self.baseline)

@@ -109,9 +109,7 @@ class Signal:
     @property
     def device(self) -> Watch | None:
         """The device whose signal may be lost; None where there is none."""
-        source = self._personal
-        source = source.source if isinstance(source, Recorded) else source
-        return source if isinstance(source, Watch) else None
+        return assemble.device_of(self._personal)
 
     @property
     def recordings(self) -> tuple[str, ...]:

@@ -143,3 +143,26 @@ def test_a_source_that_came_back_differently_gets_a_new_way_and_keeps_knobs_and_
         assert (came[-1].confidence > 0) == (montage.rate_hz > 64), "32 Hz cannot be used"
         assert came[-1].anchor_steps >= steps
     assert {name for name, _ in signal.chain.quality.channels} == {"O1", "O2", "Oz", "Pz", "Cz"}
+
+
+def test_a_rest_during_which_the_device_was_lost_goes_on_until_half_of_it_was_usable():
+    source = FakeSource(30.0)
+    source.start()
+    chain = SignalChain(
+        source.montage,
+        condition=ConditionSettings(line="none"),
+        features=FeatureSettings(),
+        control_map=ControlMap({"latent_mix": KnobRule("alpha")}),
+        baseline=None,
+        rest_s=8.0,
+        patient=True,
+    )
+    came = []
+    for second in range(1, 30):
+        chunk = source.read(float(second))
+        lost = Chunk(np.full_like(chunk.samples_uv, np.nan), chunk.time_s, chunk.montage)
+        came += chain.process(lost if 1 <= second <= 10 else chunk)
+    # Half of 6 s of full windows: 3 s after the window is good again.
+    assert 12.0 < came[0].time_s < 16.0
+    assert chain.baseline.n_frames == pytest.approx(60, abs=1)
+    assert came[-1].confidence == 1.0
