@@ -6,6 +6,7 @@ everything else in this folder.
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Callable
@@ -16,17 +17,22 @@ from scipy import signal
 
 from brainmidi.acquire.demo import DemoSource
 from brainmidi.acquire.recording import open_recording
-from brainmidi.condition.conditioner import Conditioner
+from brainmidi.condition.asr import AsrState, fit_asr
+from brainmidi.condition.conditioner import Conditioner, ConditionSettings
 from brainmidi.controls.baseline import Baseline, demo_baseline, fit_baseline
 from brainmidi.controls.controller import Controller
 from brainmidi.controls.mapping import DEFAULT_MAP
+from brainmidi.drivers.chain import SignalChain
 from brainmidi.features.erp import ErpSummary
 from brainmidi.features.extractor import FeatureExtractor
+from brainmidi.features.settings import FeatureSettings
 from brainmidi.types import Chunk, ControlFrame, FeatureFrame, Marker, Montage
 
 RATE_HZ, SECONDS, ROUNDS = 160.0, 60.0, 3
 SHUFFLES = 10
 DEMO_S, DEMO_SEEDS = 300.0, (1, 2, 3)
+LIVE_S, UPDATES_HZ, LIVE_P99_MS, LIVE_SHARE = 120.0, 20, 3.0, 0.04  # the last two are bars
+HOUR_CHANNELS, HOUR_HZ, HOUR_BAR_S, PIECE_S = 32, 256.0, 20.0, 10.0
 
 
 def noise() -> Chunk:
@@ -73,6 +79,59 @@ def speed() -> None:
     print(f"64 channels, {RATE_HZ:g} Hz, {SECONDS:g} s, 20 updates a second, best of {ROUNDS}:")
     print(f"  condition + features + controls   {ours:6.2f} s   {SECONDS / ours:6.0f} x real time")
     print(f"  scipy.signal.welch per channel    {peer:6.2f} s   {SECONDS / peer:6.0f} x real time (spectra alone)")
+
+
+def chain_of(montage: Montage, baseline: Baseline, asr: AsrState | None = None) -> SignalChain:
+    settings = ConditionSettings(asr=asr)
+    return SignalChain(
+        montage, condition=settings, features=FeatureSettings(), control_map=DEFAULT_MAP, baseline=baseline
+    )
+
+
+def live() -> None:
+    """Time every update of 16 channels at 250 Hz, as the pump thread hands samples over."""
+    chunk = DemoSource(0, "rest", LIVE_S).read(float("inf"))
+    assert chunk is not None
+    names = (*chunk.montage.names, *(f"EEG{n}" for n in range(16)))[:16]
+    rng = np.random.default_rng(0)
+    extra = 5.0 * rng.standard_normal((len(chunk), 16 - chunk.samples_uv.shape[1]))
+    chunk = Chunk(np.concatenate([chunk.samples_uv, extra], axis=1), chunk.time_s, Montage(names, 250.0))
+    print(f"16 channels, 250 Hz, {UPDATES_HZ} updates a second, {LIVE_S:g} s, samples to knobs:")
+    conditioned = Conditioner(chunk.montage).process(chunk)
+    for label, asr in (("without ASR", None), ("with ASR", fit_asr([conditioned]))):
+        chain, times = chain_of(chunk.montage, demo_baseline(), asr), []
+        edges = np.round(np.arange(0, LIVE_S * UPDATES_HZ + 1) * 250.0 / UPDATES_HZ).astype(int)
+        for first, last in itertools.pairwise(edges):
+            rows = slice(first, last)
+            part = Chunk(chunk.samples_uv[rows], chunk.time_s[rows], chunk.montage)
+            start = np.array([time.perf_counter(), time.process_time()])
+            chain.process(part)
+            times.append(np.array([time.perf_counter(), time.process_time()]) - start)
+        warm, computing = 1e3 * np.array(times[5 * UPDATES_HZ :]).T
+        share = computing.mean() * UPDATES_HZ / 1e3
+        bar = f"bars {LIVE_P99_MS:g} ms, {LIVE_SHARE:.0%}" if asr is None else f"{1e3 * chain.latency_s:.0f} ms late"
+        (p50, p99), own = np.quantile(warm, [0.5, 0.99]), np.quantile(computing, 0.99)
+        print(
+            f"  {label:12} p50 {p50:5.2f} ms   p99 {p99:5.2f} ms   (p99 of processor time {own:5.2f} ms)   "
+            f"{share:6.1%} of a core   ({bar})"
+        )
+
+
+def hour() -> None:
+    """Time an hour offline, read in pieces as from a file."""
+    montage = Montage(tuple(f"EEG{n}" for n in range(HOUR_CHANNELS)), HOUR_HZ)
+    n, rng = round(PIECE_S * HOUR_HZ), np.random.default_rng(0)
+    chain, spent_s = chain_of(montage, demo_baseline()), np.zeros(2)
+    for number in range(round(3600.0 / PIECE_S)):
+        samples = 10.0 * rng.standard_normal((n, HOUR_CHANNELS))
+        piece = Chunk(samples, (number * n + np.arange(n)) / HOUR_HZ, montage)
+        start = np.array([time.perf_counter(), time.process_time()])
+        chain.process(piece)
+        spent_s += np.array([time.perf_counter(), time.process_time()]) - start
+    print(
+        f"an hour of {HOUR_CHANNELS} channels at {HOUR_HZ:g} Hz, offline: {spent_s[0]:.1f} s, processor time "
+        f"{spent_s[1]:.1f} s (bar {HOUR_BAR_S:g} s)"
+    )
 
 
 def alpha(folder: Path) -> None:
@@ -137,6 +196,8 @@ def load(path: Path) -> Chunk:
 
 def main() -> None:
     speed()
+    live()
+    hour()
     demo()
     data = os.environ.get("BRAINMIDI_DATA")
     if not data:

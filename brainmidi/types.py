@@ -39,10 +39,11 @@ def _frozen(array: NDArray[Any], dtype: type) -> NDArray[Any]:
 
 def _finite_mapping(values: Mapping[str, float]) -> Mapping[str, float]:
     """Return a read-only copy of `values`; SignalError where one is no number (JSON has no word for it either)."""
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise SignalError(f"{name} is {value}, a finite number is needed; leave out what cannot be computed")
-    return MappingProxyType({name: float(value) for name, value in values.items()})
+    # Frames come 20 times a second with hundreds of values: the loop is left to the interpreter.
+    if not all(map(math.isfinite, values.values())):
+        name, value = next(item for item in values.items() if not math.isfinite(item[1]))
+        raise SignalError(f"{name} is {value}, a finite number is needed; leave out what cannot be computed")
+    return MappingProxyType(dict(zip(values, map(float, values.values()), strict=True)))
 
 
 # ---------------------------------------------------------------------------------------------------- samples

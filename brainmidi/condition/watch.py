@@ -78,7 +78,7 @@ class ChannelWatch:
         known = np.count_nonzero(np.isfinite(past[:, 0]), axis=0) >= _FEWEST
         bad = np.zeros_like(self.bad)
         if np.count_nonzero(known) >= _PEERS:
-            level_db = np.nanmedian(past[:, :, known], axis=0)
+            level_db = _median(past[:, :, known])
             centre_db = np.median(level_db, axis=1, keepdims=True)
             apart_db = level_db - centre_db
             spread_db = np.maximum(1.4826 * np.median(np.abs(apart_db), axis=1, keepdims=True), _SPREAD_DB)
@@ -86,3 +86,10 @@ class ChannelWatch:
             high = apart_db > np.maximum(_NOISY_DB, _NOISY_Z * spread_db) - ease_db
             bad[known] = (high | (apart_db < _SILENT_DB + ease_db)).any(axis=0)
         self.bad = bad
+
+
+def _median(past: FloatArray) -> FloatArray:
+    """Return the lower median over the first axis of what is not NaN; numpy's own takes ten times as long."""
+    count = np.count_nonzero(np.isfinite(past), axis=0)
+    ordered = np.sort(past, axis=0)  # NaN comes last
+    return np.take_along_axis(ordered, (np.maximum(count, 1) - 1)[None] // 2, axis=0)[0]

@@ -107,10 +107,10 @@ class Controller:
             features=self._used(frame, values),
         )
 
-    def _values(self, frame: FeatureFrame) -> dict[str, float]:
+    def _values(self, frame: FeatureFrame) -> Mapping[str, float]:
         """Return the frame's features, and what the learned map makes of them."""
         learned = None if self._map.learned is None else self._map.learned.position(frame.values)
-        return dict(frame.values) if learned is None else {**frame.values, LEARNED: learned}
+        return frame.values if learned is None else {**frame.values, LEARNED: learned}
 
     def _goal(self, rule: KnobRule, value: float | None) -> float | None:
         """Return where `rule` wants its knob; None where its feature, or what rest looks like, is not known."""

@@ -121,20 +121,21 @@ class SpectrumWindow:
         rows = stops[:, None] + np.arange(-self.segment, 0)
         taken = samples[rows]  # (n_updates, segment, n_channels)
         if good[stops[0] - self.segment : stops[-1]].all():
-            kept: BoolArray | float = 1.0
-            count: FloatArray | float = float(self.segment)
             energy: FloatArray | float = float((self._taper**2).sum())
             clean = np.ones((len(stops), samples.shape[1]), dtype=bool)
+            taken -= _sum(taken)[:, None] / float(self.segment)
         else:
             kept = good[rows]
-            counted = np.count_nonzero(kept, axis=1).astype(np.float64)
-            count = counted[:, None, :]
+            count = np.count_nonzero(kept, axis=1).astype(np.float64)
             # Where all are good the energy is the very number above, whatever a sum's rounding.
-            energy = np.where(count < self.segment, _sum(kept * self._taper**2)[:, None], (self._taper**2).sum())
-            clean = counted >= self._enough
+            masked = _sum(kept * self._taper**2)
+            energy = np.where(count < self.segment, masked, (self._taper**2).sum())[:, None]
+            clean = count >= self._enough
             taken = np.where(kept, taken, 0.0)
-        centred = (taken - _sum(taken)[:, None] / np.maximum(count, 1.0)) * kept * self._taper
-        spectrum = fft.rfft(centred, axis=1)[:, : len(self.frequency_hz)]
+            taken -= (_sum(taken) / np.maximum(count, 1.0))[:, None]
+            taken *= kept
+        taken *= self._taper  # in place: these arrays are as large as a processor's cache
+        spectrum = fft.rfft(taken, axis=1)[:, : len(self.frequency_hz)]
         density: FloatArray = spectrum.real**2 + spectrum.imag**2
         density *= 2.0 / (self._rate_hz * np.maximum(energy, 1e-9))
         return density, clean

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import isfinite
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,14 +155,13 @@ class FeatureExtractor:
         passed = (quality >= self.settings.min_good) & np.isfinite(power_db).any(axis=1)
         power_db = np.where(passed[:, None, :], power_db, np.nan)
         values = self._measures.take(power_db, density, passed)
-        lacking = np.count_nonzero(~np.isfinite(values), axis=1).tolist()
+        known = np.isfinite(values)
         share = passed.mean(axis=1).tolist()
-        labels, frames = self._measures.labels, []
-        for at, (row, absent) in enumerate(zip(values.tolist(), lacking, strict=True)):
-            named = zip(labels, row, strict=True)
-            found = {name: value for name, value in named if isfinite(value)} if absent else dict(named)
-            estimate, erp_values = erps[at]
-            found |= erp_values
+        frames = []
+        for at, (estimate, erp_values) in enumerate(erps):
+            if at == 0 or not np.array_equal(known[at], known[at - 1]):  # what is known seldom changes
+                labels = list(compress(self._measures.labels, known[at].tolist()))
+            found = dict(zip(labels, values[at, known[at]].tolist(), strict=True)) | erp_values
             frames.append(
                 FeatureFrame(
                     time_s=float(times_s[at]),
