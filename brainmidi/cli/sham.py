@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 def sham(
     recordings: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="RECORDING...",
-            help="Of one brain. Several are joined, such as eyes open and eyes closed, and are the phases that the "
-            "music is held against. With --reveal: the folder that was written.",
+            help="Of one brain. Several are joined; they are the phases that the music is held against, by their "
+            "labels: open=1.edf closed=2.edf open=3.edf. With --reveal: the folder that was written.",
         ),
     ],
     folder: Annotated[
@@ -30,6 +30,9 @@ def sham(
         list[Path] | None,
         typer.Option("--others", metavar="FILE", help="Somebody else's recording; repeatable."),
     ] = None,
+    phases: Annotated[
+        bool, typer.Option("--phases", help="The recordings' own markers are the phases, each up to the next.")
+    ] = False,
     n: Annotated[int, typer.Option("-n", "--n", metavar="N", help="Surrogates with randomised phases, 1..99.")] = 20,
     reveal: Annotated[bool, typer.Option("--reveal", help="Open the key: which score is whose, and p.")] = False,
     guess: Annotated[
@@ -55,22 +58,26 @@ def sham(
 
     if guess is not None and not reveal:
         raise ConfigError(f"--guess {guess} is told when the key is opened, --reveal is needed; add it")
-    if reveal and len(recordings) == 1 and (recordings[0].is_dir() or folder is None):
-        _show(Key.open(recordings[0]), guess)
+    if reveal and folder is None:
+        if len(recordings) > 1:
+            raise ConfigError(f"--reveal opens one folder, {len(recordings)} are named; name one")
+        _show(Key.open(Path(recordings[0])), guess)
         return
     if folder is None:
         raise ConfigError("-o is missing, a folder for the scores is needed; add -o FOLDER")
     opt.need_folder("-o", folder / KEY_FILE if folder.is_dir() else folder)
     settings = opt.read_config(config, {**locals(), "recordings": None, "n": None, "folder": None})
 
+    from brainmidi.evaluate.brains import labelled
     from brainmidi.evaluate.sham import make_sham
 
     key = make_sham(
         settings,
-        recordings,
+        labelled(recordings),
         folder,
         others=others or (),
         n=n,
+        marked=phases,
         progress=lambda line: typer.echo(line, err=True),
     )
     names = sorted(key.origins)

@@ -40,11 +40,12 @@ class Score:
 
 def make_sham(
     config: SessionConfig,
-    recordings: Sequence[Path],
+    recordings: Sequence[tuple[str, Path]],
     folder: Path,
     *,
     others: Sequence[Path] = (),
     n: int = 20,
+    marked: bool = False,
     voices: VoiceLoader | None = None,
     anchors: tuple[Anchor, ...] | None = None,
     progress: Callable[[str], None] = lambda line: None,
@@ -56,14 +57,17 @@ def make_sham(
     ----------
     config : SessionConfig
         All settings; each stream has its own baseline by the rule that they give.
-    recordings : sequence of Path
-        Of one brain; several are joined, and are the phases that the music is held against.
+    recordings : sequence of (str, Path)
+        Of one brain, each with its label; several are joined, and the labels are the phases that the music is held
+        against.
     folder : Path
         Where the scores go, as A01.mid, A02.mid, ..., with key.json; made if need be.
     others : sequence of Path
         Recordings of other people.
     n : int
         Surrogates, 1..99.
+    marked : bool
+        Whether the recordings' markers are the phases instead.
     voices : callable, optional
         Makes the voices of ``[session] parts``; the models are loaded once by default.
     anchors : tuple of Anchor, optional
@@ -89,8 +93,8 @@ def make_sham(
         raise ConfigError(f"-n {n} is outside 1..{_MOST}; 20 is usual, 99 can show p = 0.01")
     if (folder / KEY_FILE).exists():
         raise ConfigError(f"-o {folder} holds sham scores already; name another folder, or reveal those first")
-    real = read_brain(recordings, config)
-    strangers = [read_brain([path], config, OTHER) for path in others]
+    real = read_brain(recordings, config, marked=marked)
+    strangers = [read_brain([(path.name, path)], config, OTHER) for path in others]
     seconds = min(brain.duration_s for brain in (real, *strangers))
     truth = reference(real, config)
     brains = [real, *(real.surrogate(number, config.session.seed) for number in range(1, n + 1)), *strangers]

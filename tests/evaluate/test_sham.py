@@ -17,7 +17,7 @@ from brainmidi.config import parse_config
 from brainmidi.errors import ConfigError, SourceError
 from brainmidi.evaluate import brains, sham
 from brainmidi.evaluate.shamkey import KEY_FILE, REAL, Key
-from brainmidi.types import Chunk, Montage
+from brainmidi.types import Chunk, Marker, Montage
 
 RATE_HZ = 128.0
 CONFIG = {"session": {"bars": 40}}
@@ -41,9 +41,10 @@ def record(path: Path, alpha_uv: float, seconds: float = 30.0, seed: int = 0, na
 
 
 @pytest.fixture(scope="module")
-def eyes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def eyes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, Path]]:
     folder = tmp_path_factory.mktemp("eyes")
-    return [record(folder / "open.csv", 2, 40.0, seed=1), record(folder / "closed.csv", 20, 40.0, seed=2)]
+    opened, closed = folder / "open.csv", folder / "closed.csv"
+    return [("open", record(opened, 2, 40.0, seed=1)), ("closed", record(closed, 20, 40.0, seed=2))]
 
 
 @pytest.fixture(scope="module")
@@ -101,13 +102,33 @@ def test_a_single_recording_is_held_against_its_own_alpha(eyes) -> None:
     assert np.isnan(course.at(0.5))
     assert np.isfinite(course.at(10.0))
     phases = brains.reference(brains.read_brain(eyes, parse_config({})), parse_config({}))
-    assert [phases.at(time_s) for time_s in (0.0, 39.9, 40.0, 79.0)] == [1, 1, 2, 2]
+    assert [phases.at(time_s) for time_s in (0.0, 39.9, 40.0, 79.0)] == [1, 1, 0, 0]
+    assert phases.text == "the phases closed, open"
+
+
+def test_phases_are_the_labels_of_files_or_the_markers_within(eyes, tmp_path: Path) -> None:
+    (_, opened), (_, closed) = eyes
+    texts = [f"open={opened}", f"closed={closed}", f"open={opened}"]
+    brain = brains.read_brain(brains.labelled(texts), parse_config({}))
+    assert brain.phases == ((0.0, "open"), (40.0, "closed"), (80.0, "open"))
+    assert [brains.reference(brain, parse_config({})).at(time_s) for time_s in (1, 41, 81)] == [1, 0, 1]
+    assert brains.labelled([str(opened)]) == [("open.csv", opened)]
+    odd = tmp_path / "a=b.csv"
+    odd.touch()
+    assert brains.labelled([str(odd)]) == [("a=b.csv", odd)]
+    marked = tmp_path / "marked.csv"
+    time_s = np.arange(1280) / RATE_HZ
+    markers = (Marker(2.0, "calm"), Marker(5.0, "busy"))
+    write_csv(marked, Chunk(np.zeros((1280, 2)), time_s, Montage(("O1", "O2"), RATE_HZ), markers))
+    brain = brains.read_brain([("", marked)], parse_config({}), marked=True)
+    assert brain.phases == ((2.0, "calm"), (5.0, "busy"))
+    assert np.isnan(brains.reference(brain, parse_config({})).at(1.0))
 
 
 def test_recordings_of_two_montages_are_not_joined(eyes, tmp_path: Path) -> None:
     other = record(tmp_path / "three.csv", 1, names=("O1", "O2", "Pz"))
     with pytest.raises(SourceError, match=r"three.csv has 3 channels.*open.csv 2.*one montage"):
-        brains.read_brain([eyes[0], other], parse_config({}))
+        brains.read_brain([eyes[0], ("more", other)], parse_config({}))
 
 
 def test_a_key_that_was_touched_is_refused(made: Path, tmp_path: Path) -> None:
@@ -142,7 +163,8 @@ def ran(capsys, *arguments: object) -> tuple[int, str, str]:
 def test_the_command_makes_scores_and_tells_nothing_before_it_is_asked(capsys, monkeypatch, eyes, tmp_path) -> None:
     monkeypatch.setattr(sham, "make_sham", make)
     folder = tmp_path / "scores"
-    status, out, err = ran(capsys, *eyes, "-o", folder, "-n", 2, "--bars", 6)
+    texts = [f"{label}={path}" for label, path in eyes]
+    status, out, err = ran(capsys, *texts, "-o", folder, "-n", 2, "--bars", 6)
     assert status == 0
     assert f"3 scores, A01.mid to A03.mid, in {folder}; one is the real one" in out
     assert "p =" not in out + err
@@ -163,15 +185,19 @@ def test_the_command_makes_scores_and_tells_nothing_before_it_is_asked(capsys, m
 
 
 def test_the_command_says_what_is_missing(capsys, eyes, tmp_path: Path) -> None:
-    assert "-o is missing" in ran(capsys, eyes[0])[2]
-    assert "--reveal is needed" in ran(capsys, eyes[0], "--guess", "A01")[2]
+    recording = eyes[0][1]
+    assert "-o is missing" in ran(capsys, recording)[2]
+    assert "--reveal is needed" in ran(capsys, recording, "--guess", "A01")[2]
+    assert "1 labelled phases, 2 at least" in ran(capsys, recording, recording, "-o", tmp_path / "new")[2]
+    assert "0 labelled phases, 2 at least" in ran(capsys, recording, "--phases", "-o", tmp_path / "new")[2]
+    assert not (tmp_path / "new").exists()
     assert "key.json cannot be read" in ran(capsys, tmp_path, "--reveal")[2]
 
 
 @pytest.mark.recording
 @needs_recordings
 def test_a_real_brain_stands_out_among_shams(tmp_path: Path) -> None:
-    eyes = [recordings() / "eegbci" / f"S001R0{number}.edf" for number in (1, 2)]
+    eyes = [(str(number), recordings() / "eegbci" / f"S001R0{number}.edf") for number in (1, 2)]
     key = make(parse_config({}), eyes, tmp_path / "sham", n=3, rng=np.random.default_rng(1))
     assert key.figures["p"][f"{brains.SURROGATE}, heard"] == 0.25
     assert key.figures["scores"][key.real]["knobs"]["value"] > 0.6
