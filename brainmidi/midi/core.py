@@ -111,7 +111,8 @@ class PlayerCore:
         match message.get("op"):
             case "bar":
                 self._queue.put(message, self._next_index())
-                self._get_ready()
+                if message["bar"]["index"] == 0:
+                    self._get_ready()
             case "begin":
                 self._sounding.clear()
                 self._timeline.begin(float(message["at_s"]))
@@ -135,7 +136,7 @@ class PlayerCore:
             return
         if data[0] >= 0xF0:
             self._timeline.hear(data, time_s)
-            self._follow(self._clock.now_s())
+            self._follow(time_s)  # the bar line that it arrived on, however long it waited for us since
             return
         asked = self._keys.take(data)
         if asked is not None:

@@ -143,6 +143,8 @@ class FollowedTimeline:
         changes: list[tuple[Fraction, float]] = []
         for run in self._runs:
             changes += tempo_changes(run)
+        if changes and changes[0][0] > 0:  # the master stopped before its tempo could be told
+            changes.insert(0, (Fraction(0), changes[0][1]))
         return changes
 
     def _note(self) -> None:

@@ -181,6 +181,25 @@ def test_bars_begin_on_the_masters_bar_lines_in_its_tempo():
     assert stage.started[2][2] == pytest.approx(90.0, abs=0.01)
 
 
+def test_a_start_that_waited_for_the_player_is_still_on_its_bar_line():
+    stage = Stage(source="midi")
+    stage.hear(0.5, START)
+    stage.play_until(1.06)  # a busy machine: the clock of 1.0 s is seen three clocks late
+    stage.core.hear(CLOCK, 1.0)
+    stage.look()
+    assert stage.output.strikes() == [(1.06, 60)]
+    assert stage.started[0][:2] == (0, pytest.approx(1.0))
+
+
+def test_a_count_in_with_a_master_clicks_through_its_first_bar():
+    stage = Stage(source="midi", count_in=1)
+    stage.hear(0.5, START)
+    stage.master(1.0, 110)
+    clicks = [pytest.approx(1.0 + beat / 2, abs=1e-3) for beat in range(4)]
+    assert [time_s for time_s, pitch in stage.output.strikes() if pitch in (76, 77)] == clicks
+    assert stage.output.strikes()[-1] == (pytest.approx(3.0, abs=1e-3), 60)
+
+
 def test_stop_silences_at_once_and_continue_brings_the_next_bar_in_on_the_next_bar_line():
     stage = Stage(source="midi")
     stage.hear(0.5, START)

@@ -126,6 +126,23 @@ def test_the_written_tempo_is_the_masters_not_the_composers():
     assert (beat, bpm) == (0, pytest.approx(120.0, abs=0.1))
 
 
+def test_a_master_that_stops_at_once_and_goes_on_has_a_written_tempo_from_the_beginning():
+    line = timeline()
+    line.hear(START, 0.0)
+    play(line, 0.0, 5)
+    line.place(F(0), BAR, 0.0)
+    line.enter(F(0), 96.0)
+    line.hear(STOP, 0.2)
+    line.look(0.2)
+    line.hear(CONTINUE, 0.5)
+    play(line, 1.0, 1)
+    line.place(F(4), BAR, 1.0)
+    play(line, 1 + 1 / 48, 92)
+    line.enter(F(4), 96.0)
+    play(line, 1 + 93 / 48, 96)
+    assert line.tempi() == [(0, pytest.approx(120.0, abs=0.1)), (4, pytest.approx(120.0, abs=0.1))]
+
+
 def test_a_tempo_that_steps_is_written_where_it_does():
     slow_half = [(F(beat), beat * 0.6) for beat in range(9)]
     points = slow_half + [(F(8 + beat), 4.8 + beat * 60 / 140) for beat in range(1, 9)]
