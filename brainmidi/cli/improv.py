@@ -112,7 +112,7 @@ def improv(
             if settings.clock.source != "internal":
                 master = f"MIDI clock on {info.input}" if settings.clock.source == "midi" else "Ableton Link"
                 stage.say(f"following {master}: press play there; the tempo is its own, [map.tempo] moves nothing")
-            if has_keys():
+            if has_keys() and not virtual_time:
                 stage.say(HELP)
 
         take = improvise(

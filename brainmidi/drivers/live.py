@@ -68,7 +68,7 @@ def improvise(
     on_signal : callable or None
         Told in a line of text when a device's signal is lost, when it is back, and of what the performer's keys did.
     hands : callable or None
-        Given the player; what it returns is entered for as long as the take plays.
+        Given the player; what it returns is entered for as long as the take plays. Unused on the virtual clock.
     save_baseline : Path or None
         Where the baseline goes.
     record : Path or None
@@ -200,7 +200,7 @@ class _Stage:
                 capture_bars=self.config.midi.capture_bars,
                 say=self.on_signal,
             )
-            hands = nullcontext() if self.hands is None else self.hands(player)
+            hands = nullcontext() if self.hands is None or virtual else self.hands(player)
             with hands:
                 take = Performance(
                     signal,

@@ -21,8 +21,6 @@ VIRTUAL_INPUT = f"{CLIENT_NAME}:{INPUT_NAME}"
 
 #: How often a named input is looked for, and how often one that is open is looked after.
 LOOK_S = 2.0
-#: So often by the same clients, in case a MIDI system was started again.
-_LOOKS = 10
 
 #: Told of each message with its bytes and the clock time at which it arrived, in a thread of the MIDI system's.
 OnMessage = Callable[[tuple[int, ...], float], None]
@@ -68,7 +66,6 @@ class MidiInput:
         self._midi_in: Any = None
         self._ends: list[tuple[str, Any]] = []
         self._reasons: list[str] = []
-        self._looks = 0
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self.port: str | None = None
@@ -81,17 +78,12 @@ class MidiInput:
                 self._on_change(f"input {self.port} has gone; it is opened again when it comes back")
                 self._let_go()
             return
-        # To ask takes microseconds, to make the clients that ask takes longer: they are kept for a while.
-        if self._looks % _LOOKS == 0:
-            self._forget()
+        if not self._ends:  # to make a client may take 100 ms, in which no note can be sent: once, before the music
             self._ends, self._reasons = inputs(self._rtmidi)
-        self._looks += 1
         reasons = list(self._reasons)
         for api, midi_in in self._ends:
             if self._open(api, midi_in, reasons):
                 break
-        if self._midi_in is not None or self._name is None:
-            self._forget()
         if self._midi_in is None:
             wanted = f"port {self._name!r} is not there yet" if self._name else "no virtual input"
             self.reason = f"{wanted} ({'; '.join(reasons)})" if reasons else wanted
@@ -117,15 +109,15 @@ class MidiInput:
         except (OSError, RuntimeError, IndexError) as error:  # it may go between listing and opening
             reasons.append(f"{api}: {error}")
         else:
-            self._midi_in, self.reason, self._looks = midi_in, None, 0
+            self._midi_in, self.reason = midi_in, None
             return True
         self.port = None
         return False
 
     def start(self) -> None:
-        """Look once, and go on looking in a thread where a port was named."""
+        """Look once, and go on looking in a thread where a port was named and there is a MIDI system."""
         self.look()
-        if self._name is not None:
+        if self._name is not None and self._ends:
             self._thread = threading.Thread(target=self._watch, name="input", daemon=True)
             self._thread.start()
 
@@ -134,8 +126,10 @@ class MidiInput:
         self._closing.set()
         if self._thread is not None:
             self._thread.join(LOOK_S)
-        self._forget()
         self._let_go()
+        for _, midi_in in self._ends:
+            midi_in.delete()
+        self._ends = []
 
     def _watch(self) -> None:
         while not self._closing.wait(LOOK_S):
@@ -147,18 +141,9 @@ class MidiInput:
     def _take(self, message: tuple[Sequence[int], float], data: object = None) -> None:
         self._on_message(tuple(message[0]), self._clock.now_s())
 
-    def _forget(self) -> None:
-        """Let go of the clients that look for a port, but for the one that has found it."""
-        for _, midi_in in self._ends:
-            if midi_in is not self._midi_in:
-                midi_in.delete()
-        self._ends = []
-
     def _let_go(self) -> None:
         midi_in, self._midi_in, self.port = self._midi_in, None, None
-        if midi_in is None:
-            return
-        with suppress(OSError, RuntimeError):  # its system may have gone with it
-            midi_in.cancel_callback()
-            midi_in.close_port()
-        midi_in.delete()
+        if midi_in is not None:
+            with suppress(OSError, RuntimeError):  # its system may have gone with it
+                midi_in.cancel_callback()
+                midi_in.close_port()

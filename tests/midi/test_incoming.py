@@ -114,6 +114,7 @@ def test_windows_has_no_virtual_input_and_says_so():
     ear = Ear(None, windows=system)
     assert ear.input.port is None
     assert ear.input.reason == "no virtual input (Windows MM: no virtual ports on this system)"
+    ear.input.close()
     assert all(end.deleted for end in system.ends)
 
 
@@ -129,16 +130,12 @@ def test_an_input_that_appears_later_is_opened_when_it_does_and_again_when_it_is
     ear = Ear("nanokontrol", alsa=system)
     assert ear.input.port is None
     assert ear.input.reason == "port 'nanokontrol' is not there yet"
-    for _ in range(30):
-        ear.input.look()
-    assert len(system.ends) <= 4, "clients are kept for a while"
     system.ports.append("nanoKONTROL2 24:0")
     ear.input.look()
     assert ear.input.port == "nanoKONTROL2 24:0"
-    first = next(end for end in system.ends if end.opened)
     system.ports.remove("nanoKONTROL2 24:0")
     ear.input.look()
-    assert (ear.input.port, first.deleted) == (None, True)
+    assert (ear.input.port, system.ends[0].opened) == (None, None)
     system.ports.append("nanoKONTROL2 24:0")
     ear.input.look()
     ear.input.look()
@@ -148,6 +145,7 @@ def test_an_input_that_appears_later_is_opened_when_it_does_and_again_when_it_is
         "input nanoKONTROL2 24:0 has gone; it is opened again when it comes back",
         "input nanoKONTROL2 24:0 is open",
     ]
+    assert len(system.ends) == 1, "to make a client holds up the notes"
     ear.input.close()
     ear.input.close()
     assert all(end.deleted for end in system.ends)
