@@ -52,7 +52,7 @@ class CalibrateScreen:
             notes = f"  [red]no signal for {moment.silent_s:.0f} s[/red]"
         elif moment.poor:
             notes = f"  [yellow]poor: {', '.join(moment.poor[:6])}[/yellow]"
-        text = f"{what} {moment.left_s:.0f} s{notes}"
+        text = f"{what:<10} {moment.left_s:3.0f} s{notes}"  # of one width, so that the bar stands still
         self._progress.update(self._task, completed=moment.done, description=text)
 
     def __enter__(self) -> CalibrateScreen:

@@ -144,7 +144,7 @@ def plot(calibration: Calibration, path: Path) -> None:
     clean = ", ".join(f"{WORDS[phase]} {seconds:.0f} s" for phase, seconds in profile.phases.items())
     draw_report(
         path,
-        title=f"Calibration of {who}, {profile.created}",
+        title=f"Calibration of {who}, {profile.created[:10]}",
         subtitle=f"{lines(calibration)[0]}\nclean signal: {clean}; {alpha}",
         footer=(
             f"Mean spectra of {len(profile.montage.names)} electrodes (2 s Hann windows); 1/f background and alpha "

@@ -151,7 +151,7 @@ def _draw_spectra(axes: Axes, panel: Panel, *, labelled: bool) -> None:
     if labelled:
         axes.set_ylabel("power density (dB re 1 µV²/Hz)", fontsize=8.5)
         axes.plot([], [], color=_INK, linewidth=0.9, linestyle=_DASHED, label="1/f background")
-        axes.legend(fontsize=8, frameon=False, loc="lower left", handlelength=1.8)
+        axes.legend(fontsize=8, frameon=False, loc="upper right", handlelength=1.8)
     _plain(axes)
     axes.grid(axis="y", color=_PALE, linewidth=0.6)
 

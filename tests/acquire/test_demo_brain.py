@@ -94,3 +94,20 @@ def test_the_stream_ends_with_its_duration():
     source = DemoSource(duration_s=1.0)
     assert len(source.read(5.0)) == 250
     assert source.read(6.0) is None
+
+
+def test_a_planned_brain_does_what_it_is_asked_for_and_attends_to_every_target():
+    source = DemoSource(seed=1, plan=((0.0, 0.0), (20.0, 1.0)), duration_s=40.0)
+    chunk = source.read(float("inf"))
+    assert chunk is not None
+    occipital = chunk.samples_uv[:, source.montage.names.index("O1")].reshape(40, 250)
+    spectrum = np.abs(np.fft.rfft(occipital - occipital.mean(axis=1, keepdims=True), axis=1)) ** 2
+    alpha = 10 * np.log10(spectrum[:, 9:12].sum(axis=1))
+    assert np.median(alpha[23:]) > np.median(alpha[2:18]) + 8
+    parietal = chunk.samples_uv[:, source.montage.names.index("Pz")]
+    response: dict[str, list[float]] = {"target": [], "nontarget": []}
+    for marker in chunk.markers:
+        row = round(marker.time_s * 250)
+        if 50 < row < len(parietal) - 150:
+            response[marker.label].append(parietal[row + 75 : row + 105].mean() - parietal[row - 25 : row].mean())
+    assert np.mean(response["target"]) > np.mean(response["nontarget"]) + 15
