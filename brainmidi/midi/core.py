@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from fractions import Fraction
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from brainmidi.errors import MidiError
@@ -13,11 +11,11 @@ from brainmidi.midi.clockmaster import Pulses
 from brainmidi.midi.controls_out import ControlsOut
 from brainmidi.midi.followed import timeline_of
 from brainmidi.midi.keys import ACTIONS, Keys
+from brainmidi.midi.playlog import PlayLog
 from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.sounding import Sounding, is_release, is_strike
 from brainmidi.midi.timeline import Timeline
 from brainmidi.midi.wire import (
-    LATENESS_EDGES_MS,
     TICKS_PER_BEAT,
     Message,
     Segment,
@@ -86,13 +84,8 @@ class PlayerCore:
         self._position = 0
         self._last_index: int | None = None
         self._held = False
-        self._played: list[Message] = []
-        self._performed: list[TimedEvent] = []
-        self._lateness_s: list[float] = []
-        self._worst_s = 0.0
-        self._first_note_s: float | None = None
+        self._log = PlayLog()
         self._end_beat = Fraction(0)
-        self._notices: list[Message] = []
         self.done = False
         self.reason: str | None = None
         self._sounding.clear()
@@ -142,13 +135,8 @@ class PlayerCore:
         if asked is not None:
             self._act(*asked)
             return
-        notice = {"kind": "heard", "index": self._current_index(), "time_s": time_s, "data": list(data)}
-        if self._current is not None:
-            beat = Fraction(round(self._timeline.beat(time_s) * TICKS_PER_BEAT), TICKS_PER_BEAT)
-            rank = 0 if is_release(data) else 2 if is_strike(data) else 1
-            self._performed.append(TimedEvent(beat, rank, data))
-            notice["beat"] = pack_beat(beat)
-        self._notices.append(notice)
+        beat = None if self._current is None else self._timeline.beat(time_s)
+        self._log.heard(self._current_index(), data, time_s, beat)
 
     def _act(self, action: str, on: bool | None) -> None:
         """Do what a key asks for. `on` is False where it was let go, None where it has no second state."""
@@ -162,7 +150,7 @@ class PlayerCore:
             case _:
                 return
         detail = ("on" if self._held else "off") if action == "hold" else ""
-        self._notices.append({"kind": action, "index": self._current_index(), "detail": detail})
+        self._log.notice(action, self._current_index(), detail=detail)
 
     def _get_ready(self) -> None:
         """Set clock and count-in going as soon as there are both bar 0 and a time for it."""
@@ -196,14 +184,14 @@ class PlayerCore:
             self._end_beat = self._beat_now()
         self.done = True
         if reason is not None:
-            self._notices.append({"kind": "stopped", "index": self._current_index(), "detail": reason})
+            self._log.notice("stopped", self._current_index(), detail=reason)
 
     def abandon(self, reason: str) -> None:
         """End the take without another message, because the output takes none any more."""
         if not self.done:
             self._end_beat = self._beat_now()
             self.done, self.reason = True, reason
-            self._notices.append({"kind": "stopped", "index": self._current_index(), "detail": reason})
+            self._log.notice("stopped", self._current_index(), detail=reason)
 
     # ------------------------------------------------------------------------------------------------------ playing
 
@@ -239,17 +227,28 @@ class PlayerCore:
         """Clock time of the next control change; None where a note is due on its tick, which goes first."""
         if self._current is None:
             return None
+        if self._stands(self._current):
+            return self._controls.deadline_s
         free = self._sounding.free_tick(self._tick_now()) + self._controls.n_channels
         return self._controls.deadline_s if self._next_beat(self._current) * TICKS_PER_BEAT >= free else None
 
     def _send_controls(self, now_s: float) -> None:
         wanted_s = self._controls_s()
-        if wanted_s is None or wanted_s > now_s:
+        if self._current is None or wanted_s is None or wanted_s > now_s:
             return
+        stands = self._stands(self._current)
         for rule, messages in self._controls.due(now_s):
+            if stands:  # there is no beat for what goes out now, and it is no part of the take
+                for data in messages:
+                    self._sounding.pulse(data)
+                continue
             tick = self._sounding.control_tick(self._tick_now(), rule.channel - 1)
             for data in messages:
                 self._sounding.send(TimedEvent(Fraction(tick, TICKS_PER_BEAT), 1, data))
+
+    def _stands(self, current: Segment) -> bool:
+        """Return whether a master has stopped, so that nothing to come has a time."""
+        return self._timeline.clock_s(current.end) is None
 
     def _composer_is_silent(self, now_s: float) -> bool:
         limit_s = self._silence_after_s
@@ -286,7 +285,7 @@ class PlayerCore:
         self._halt_pulses()
         beat = self._silence()
         self._position = len(current.events)
-        self._notices.append({"kind": "paused", "index": current.index})
+        self._log.notice("paused", current.index)
         if current.index == self._last_index:
             self._end_beat = beat
             self.done = True
@@ -331,34 +330,14 @@ class PlayerCore:
         known = len(self._queue.late)
         segment = self._queue.after(current)
         for index in self._queue.late[known:]:
-            self._notices.append({"kind": "late", "index": index, "detail": "not there on its first beat"})
+            self._log.notice("late", index, detail="not there on its first beat")
         return segment
 
     def _enter(self, segment: Segment) -> None:
         self._timeline.enter(segment.start, segment.bpm)
         self._pulses.bar(segment.start, segment.length)
         self._current, self._position = segment, 0
-        self._played.append(
-            {
-                "index": segment.index,
-                "start": pack_beat(segment.start),
-                "kind": segment.kind,
-                "source": segment.source,
-            }
-        )
-        self._notices.append(
-            {
-                "kind": "started",
-                "index": segment.index,
-                "time_s": self._timeline.clock_s(segment.start),
-                "fallback": segment.kind != "bar",
-                "segment": segment.kind,
-                "source": segment.source,
-                "lateness_ms": self._worst_s * 1000.0,
-                "bpm": self._timeline.bpm,
-            }
-        )
-        self._worst_s = 0.0
+        self._log.began(segment, self._timeline.clock_s(segment.start), self._timeline.bpm)
 
     def _play(self, event: TimedEvent, due_s: float) -> None:
         is_open = self._sounding.is_open(event.data)
@@ -369,13 +348,9 @@ class PlayerCore:
             self._sounding.send(TimedEvent(event.beat, 0, (0x80 | event.data[0] & 0x0F, event.data[1], 0)), due_s)
         lateness_s = max(0.0, self._clock.now_s() - due_s)
         self._sounding.send(event, due_s)
-        self._lateness_s.append(lateness_s)
-        self._worst_s = max(self._worst_s, lateness_s)
-        if strikes and self._first_note_s is None:
-            self._first_note_s = due_s + lateness_s
+        self._log.sent(event.data, due_s, lateness_s)
         if strikes and event.data[0] & 0x0F == self._marked:
-            sent = {"index": self._current_index(), "time_s": due_s + lateness_s, "data": list(event.data)}
-            self._notices.append({"kind": "marked", **sent})
+            self._log.notice("marked", self._current_index(), time_s=due_s + lateness_s, data=list(event.data))
 
     def _silence(self) -> Fraction:
         """Close every open note and let every channel used go; return the beat on which it was done."""
@@ -407,35 +382,16 @@ class PlayerCore:
 
     def take_notices(self) -> list[Message]:
         """Return what has happened since the last call."""
-        notices, self._notices = self._notices, []
-        return notices
+        return self._log.take_notices()
 
     def report(self) -> dict[str, Any]:
         """Return what was played, as plain data: exactly the messages that went to the output, with their beats."""
-        lateness_ms = sorted(1000.0 * lateness_s for lateness_s in self._lateness_s)
         return {
             "events": pack_events(tuple(self._sounding.sent)),
-            "performed": pack_events(tuple(self._performed)),
-            "played": self._played,
+            **self._log.report(),
             "tempi": [[*pack_beat(beat), bpm] for beat, bpm in self._timeline.tempi()],
             "late": self._queue.late,
-            "lateness_ms": [_quantile(lateness_ms, share) for share in (0.5, 0.99, 1.0)],
-            "lateness_counts": _histogram(lateness_ms),
-            "first_note_s": self._first_note_s,
             "begun_s": self._timeline.begun_s,
             "end_beat": pack_beat(self._end_beat),
             "reason": self.reason,
         }
-
-
-def _histogram(values_ms: list[float]) -> list[int]:
-    """Return how many of `values_ms` lie below each edge of the histogram and above the one before, and beyond all."""
-    counts = [0] * (len(LATENESS_EDGES_MS) + 1)
-    for value_ms in values_ms:
-        counts[bisect_right(LATENESS_EDGES_MS, value_ms)] += 1
-    return counts
-
-
-def _quantile(ordered: list[float], share: float) -> float:
-    """Return the smallest value that `share` of `ordered` do not exceed; 0 where there is none."""
-    return ordered[max(0, ceil(share * len(ordered)) - 1)] if ordered else 0.0
