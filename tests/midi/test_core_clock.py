@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from clock_master import CLOCK, CONTINUE, START, STOP, arrivals, quantile, song_position, tick_times
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from midi_takes import make_take, stand_in, whole_note
 
 from brainmidi.midi.clock import VirtualClock
@@ -294,3 +297,33 @@ def test_notes_lie_within_2_ms_of_a_master_that_jitters_and_steps_its_tempo():
                 errors.append(time_s - times[int(beat * 24)])
     assert len(errors) > 500
     assert quantile(errors, 0.99) <= 2e-3
+
+
+PLAYS = st.tuples(st.integers(1, 150), st.sampled_from([60.0, 120.0, 200.0]))
+SAYS = st.lists(st.sampled_from([START, STOP, CONTINUE, song_position(0), song_position(37)]), max_size=3)
+
+
+@given(st.lists(st.tuples(SAYS, PLAYS, st.floats(0.0, 2.0)), max_size=8), st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_whatever_a_master_does_nothing_hangs_and_bars_follow_each_other(deeds, sends):
+    stage = Stage(bars=make_take(40, notes_per_part=3), source="midi", send=sends, metronome=sends)
+    for says, (n_ticks, bpm), pause_s in deeds:
+        stage.hear(stage.clock.now_s(), *says)
+        stage.master(stage.clock.now_s(), n_ticks, bpm)
+        stage.play_until(stage.clock.now_s() + pause_s)
+    stage.core.stop(None)
+    report = stage.report()
+    beats = [event.beat for event in report.sent_events]
+    assert beats == sorted(beats)
+    assert [bar.index for bar in report.bars] == list(range(len(report.bars)))
+    sounding = set()
+    for status, *rest in (data for _, data in stage.output.timed if data[0] < 0xF0):
+        key = (status & 15, rest[0])
+        if status & 0xF0 == 0x90 and rest[1]:
+            assert key not in sounding, "struck while open"
+            sounding.add(key)
+        elif status & 0xF0 in (0x80, 0x90):
+            sounding.discard(key)
+    assert sounding == set()
+    told = [data[0] for _, data in stage.output.timed if data[0] in (0xFA, 0xFB, 0xFC)]
+    assert all(before != after for before, after in pairwise([one == 0xFC for one in told])), "two Starts or two Stops"
