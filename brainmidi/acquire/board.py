@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from brainmidi.acquire.boards import BoardShape, board_ids, board_shape
+from brainmidi.acquire.lslmarkers import LslMarkers
 from brainmidi.acquire.packages import PackageCounter
 from brainmidi.acquire.timing import Dejitter
 from brainmidi.errors import SourceError
@@ -75,6 +76,8 @@ class BoardSource:
         BrainFlow's connection parameters by name; `master_board` is a board's name.
     make_shim : callable, optional
         Makes the connection; BrainFlow's by default.
+    markers : LslMarkers, optional
+        An LSL stream whose events are joined in, by the time at which samples arrive.
 
     Raises
     ------
@@ -89,6 +92,7 @@ class BoardSource:
         clock: Clock,
         options: Mapping[str, str | int],
         make_shim: Callable[[], Shim] | None = None,
+        markers: LslMarkers | None = None,
     ) -> None:
         values = _parse_options(name, options)
         described = name
@@ -103,6 +107,7 @@ class BoardSource:
         self._clock = clock
         self._make_shim = make_shim or (lambda: _brainflow_shim(board_ids()[name], values))
         self._shim: Shim | None = None
+        self._markers = markers
         self._packages = PackageCounter(self.montage.rate_hz)
         self._dejitter = Dejitter(self.montage.rate_hz)
 
@@ -126,6 +131,8 @@ class BoardSource:
                 f"{self.name} did not start ({_reason(error)}); switch it on, check its connection parameters "
                 f"({', '.join(list(PARAMETERS)[:3])}, ...) and that no other program holds it"
             ) from error
+        if self._markers is not None:
+            self._markers.start()
 
     def read(self, until_s: float) -> Chunk | None:
         """Return what has arrived, whatever `until_s` says.
@@ -157,10 +164,15 @@ class BoardSource:
         times = self._times(rows)
         marks = rows[:, self._shape.marker_row]
         markers = [Marker(float(times[row]), f"{marks[row]:g}") for row in np.flatnonzero(marks)]
+        if self._markers is not None:
+            ahead_s = self._clock.now_s() - self._markers.now_s()  # two clocks of one machine
+            markers += self._markers.due(self._dejitter.origin_s - ahead_s, float(times[-1]))
         return Chunk(samples, times, self.montage, tuple(markers))
 
     def stop(self) -> None:
         """Stop the stream and release the board; may be called more than once."""
+        if self._markers is not None:
+            self._markers.stop()
         shim, self._shim = self._shim, None
         if shim is None:
             return

@@ -15,7 +15,7 @@ from brainmidi.acquire.lslmarkers import LslMarkers
 from brainmidi.acquire.names import eeg_columns
 from brainmidi.acquire.timing import Dejitter
 from brainmidi.errors import SourceError
-from brainmidi.types import Chunk, FloatArray, Marker, Montage
+from brainmidi.types import Chunk, FloatArray, Montage
 
 PREFIX = "lsl"
 _LOOK_S = 1.0  # streams on this machine answer in milliseconds, on a wireless network in less than this
@@ -104,7 +104,6 @@ class LslSource:
         self._columns: list[int] = []
         self._scale: FloatArray = np.ones(0)
         self._markers = None if markers == "none" else LslMarkers(self._lsl, markers)
-        self._pending: list[Marker] = []
         self.montage = self._announced(self._find())
         assert self._stream is not None  # _announced has set it
         self.name: str = f"{self._stream.name} (LSL)"
@@ -121,7 +120,6 @@ class LslSource:
         info = self._find()
         self.montage = self._announced(info)
         self._dejitter = Dejitter(self.montage.rate_hz)
-        self._pending = []
         try:
             self._inlet = self._inlet_of(info)
             self._inlet.open_stream(timeout=_OPEN_S)
@@ -162,7 +160,8 @@ class LslSource:
             return Chunk(np.empty((0, len(self.montage.names))), np.empty(0), self.montage)
         samples = np.asarray(rows, dtype=np.float64)[:, self._columns] * self._scale
         times = self._times(np.asarray(stamps, dtype=np.float64))
-        return Chunk(samples, times, self.montage, self._due_markers(float(times[-1])))
+        markers = () if self._markers is None else self._markers.due(self._dejitter.origin_s, float(times[-1]))
+        return Chunk(samples, times, self.montage, markers)
 
     def stop(self) -> None:
         """Let the stream go; may be called more than once."""
@@ -178,15 +177,6 @@ class LslSource:
         breaks = np.flatnonzero(np.abs(np.diff(stamps)) > _GAP_S) + 1
         parts = np.split(stamps, breaks)
         return np.concatenate([self._dejitter.place(float(part[-1]), len(part)) for part in parts])
-
-    def _due_markers(self, newest_s: float) -> tuple[Marker, ...]:
-        """Return the markers up to `newest_s`; later ones wait for their samples."""
-        if self._markers is None:
-            return ()
-        self._pending += [Marker(stamp - self._dejitter.origin_s, label) for stamp, label in self._markers.pull()]
-        due = [marker for marker in self._pending if marker.time_s <= newest_s]
-        self._pending = [marker for marker in self._pending if marker.time_s > newest_s]
-        return tuple(sorted(due, key=lambda marker: marker.time_s))
 
     def _find(self) -> Any:
         """Return the one stream that is meant, as pylsl describes it."""

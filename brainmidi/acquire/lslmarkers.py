@@ -6,6 +6,8 @@ import contextlib
 import threading
 from typing import Any
 
+from brainmidi.types import Marker
+
 _OPEN_S = 5.0
 _LOOK_EVERY = 50  # reads, about one second, between looks for streams that are new
 
@@ -28,6 +30,7 @@ class LslMarkers:
         self._lock = threading.Lock()
         self._inlets: dict[str, Any] = {}
         self._known: set[str] = set()
+        self._pending: list[tuple[float, str]] = []
         self._reads = 0
 
     def start(self) -> None:
@@ -35,8 +38,26 @@ class LslMarkers:
         prop, value = ("name", self._name) if self._name else ("type", "Markers")
         self._resolver = self._lsl.ContinuousResolver(prop=prop, value=value)
         self._reads = 0
+        self._pending = []
 
-    def pull(self) -> list[tuple[float, str]]:
+    def now_s(self) -> float:
+        """Return the time on the clock that the stamps are of."""
+        return float(self._lsl.local_clock())
+
+    def due(self, origin_s: float, newest_s: float) -> tuple[Marker, ...]:
+        """Return the markers up to sample time `newest_s`; later ones wait for their samples.
+
+        Parameters
+        ----------
+        origin_s : float
+            Stamp at which sample time 0 lay.
+        newest_s : float
+        """
+        waiting = sorted(self._pending + self._pull())
+        self._pending = [(stamp, label) for stamp, label in waiting if stamp - origin_s > newest_s]
+        return tuple(Marker(stamp - origin_s, label) for stamp, label in waiting if stamp - origin_s <= newest_s)
+
+    def _pull(self) -> list[tuple[float, str]]:
         """Return what has come: stamps in seconds of this machine's LSL clock, and labels.
 
         Text is a label as it is; a number is one as boards write theirs (``"2"``), and 0 means nothing.
@@ -59,7 +80,7 @@ class LslMarkers:
                 continue
             labels = [_label(row[0]) for row in rows]
             found += [(float(stamp), label) for stamp, label in zip(stamps, labels, strict=True) if label]
-        return sorted(found)
+        return found
 
     def stop(self) -> None:
         """Let all streams go; may be called more than once."""

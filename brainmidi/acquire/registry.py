@@ -58,7 +58,8 @@ def open_source(
     seed : int
         Seed of the simulated brain; boards have none.
     markers : str
-        Which LSL marker stream goes with an LSL source: a name, ``""`` for every one, ``"none"``.
+        Which LSL marker stream goes with a device: a name, ``"none"``, or ``""`` for every one with an LSL source and
+        none with a board.
     give_up_s : float
         After so long without signal a device is given up; 0 for never.
 
@@ -78,7 +79,8 @@ def open_source(
         from brainmidi.acquire.demo import DemoSource
 
         return DemoSource(seed=seed)
-    from brainmidi.acquire.lsl import LslSource, is_lsl
+    from brainmidi.acquire.lsl import LslSource, is_lsl, load_pylsl
+    from brainmidi.acquire.lslmarkers import LslMarkers
     from brainmidi.acquire.watch import Watch
 
     if is_lsl(name):
@@ -93,7 +95,8 @@ def open_source(
         near = difflib.get_close_matches(name.lower().replace("-", "_"), ["demo", "lsl", *known], n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(near)}?" if near else "see `brainmidi sources` for every name"
         raise SourceError(f"source {name!r} is unknown, known are demo, lsl and {len(known)} BrainFlow boards; {hint}")
-    return Watch(BoardSource(name, clock=clock, options=options), give_up_s=give_up_s)
+    joined = LslMarkers(load_pylsl(), markers) if markers not in ("", "none") else None
+    return Watch(BoardSource(name, clock=clock, options=options, markers=joined), give_up_s=give_up_s)
 
 
 def list_sources() -> list[SourceInfo]:

@@ -14,7 +14,7 @@ class SourceTable(Table):
 
     name: str = Field("demo", min_length=1, description="a name that `brainmidi sources` lists")
     board: str = Field("", description="the name of the board that made a BrainFlow csv, where it fits several")
-    markers: str = Field("", description='the name of an LSL marker stream, "" for every one, "none" for none')
+    markers: str = Field("", description='an LSL marker stream\'s name, "" for all with lsl, or "none"')
     give_up_s: float = Field(0.0, ge=0, le=3600, description="0..3600 seconds without signal, 0 for never giving up")
     serial_port: str = Field("", description='a serial port, such as "/dev/ttyUSB0" or "COM3"')
     mac_address: str = Field("", description="a Bluetooth address")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brainmidi.acquire.lsl import LslSource, is_lsl, list_streams
+from brainmidi.acquire.lsl import LslSource, is_lsl, list_streams, load_pylsl
 from brainmidi.acquire.registry import open_source
 from brainmidi.acquire.watch import Watch
 from brainmidi.errors import SourceError
@@ -94,6 +94,35 @@ def test_samples_come_with_even_times_and_markers_with_those_of_their_samples(ki
     for marker in markers:
         sample = np.argmin(np.abs(samples[:, 0] - int(marker.label)))
         assert marker.time_s == pytest.approx(times[sample], abs=0.02)
+
+
+def test_markers_of_a_stream_are_joined_to_a_board_by_the_time_of_arrival():
+    with outlet(markers="string") as out:
+        clock = MonotonicClock()
+        board = open_source("synthetic", clock=clock, markers=f"{out.name}-marks")
+        eeg = LslSource(f"lsl:{out.name}", markers=f"{out.name}-marks")
+        board.start()
+        eeg.start()
+        try:
+            chunks, sent = [], {}
+            ahead_s = clock.now_s() - load_pylsl().local_clock()
+            at_s = began_s = clock.now_s()
+            while at_s - began_s < 20.0 and sum(len(chunk.markers) for chunk in chunks) < 4:
+                at_s += 0.02
+                clock.sleep_until(at_s)
+                chunks.append(board.read(at_s))
+                for marker in eeg.read(at_s).markers:
+                    sent[marker.label] = eeg._dejitter.origin_s + marker.time_s + ahead_s
+                if len(chunks[-1]):
+                    origin_s = clock.now_s() - float(chunks[-1].time_s[-1])
+        finally:
+            board.stop()
+            eeg.stop()
+    marked = {marker.label: origin_s + marker.time_s for chunk in chunks for marker in chunk.markers}
+    both = marked.keys() & sent.keys()
+    assert len(both) >= 2
+    for label in both:
+        assert marked[label] == pytest.approx(sent[label], abs=0.1)
 
 
 @pytest.mark.parametrize(("unit", "scale"), [("uV", 1.0), ("", 1.0), ("millivolts", 1e3), ("V", 1e6)])
