@@ -21,7 +21,7 @@ from brainmidi.types import Chunk, FeatureFrame, Montage
 #: The parts of the table, in its order.
 PARTS = ("eyes", "p300", "artifacts", "chunks", "unplugging")
 CHUNKS_BAR = 1e-9
-PLACEMENTS = 8
+PLACEMENTS = 5
 
 _SIZES_S = (0.0, 0.02, 0.37, 1.0, 10.0)  # the first is a single sample
 _CHUNKED_S = 15.0

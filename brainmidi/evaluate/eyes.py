@@ -89,7 +89,7 @@ def figures(
     progress: Callable[[str], None] = lambda line: None,
     *,
     splices: int = 40,
-    shams: int = 39,
+    shams: int = 19,
     shuffles: int = 999,
     seed: int = 1,
 ) -> list[Figure]:
