@@ -15,6 +15,7 @@ from brainmidi.midi.handover import Handover
 from brainmidi.midi.keys import Key
 from brainmidi.midi.ports import RecordingOutput
 from brainmidi.midi.settings import PlayerSettings
+from brainmidi.midi.timeline import OwnTimeline
 from brainmidi.midi.timetable import DEFAULT_CHANNELS
 from brainmidi.types import Note
 
@@ -399,6 +400,27 @@ def test_after_a_panic_bend_and_pressure_rest_and_go_on_from_where_the_knobs_sta
     assert sent[-2:] == [(0xD1, 0), (0xE0, 0, 64)]
     stage.play_until(1.0)
     assert {(0xE0, 127, 127), (0xD1, 127)} <= set(stage.output.sent[before + len(sent) :])
+
+
+def test_while_a_master_stands_knobs_go_on_moving_their_controllers_and_the_take_does_not_hold_them():
+    class Standing(OwnTimeline):
+        stands = False
+
+        def clock_s(self, beat):
+            return None if self.stands else super().clock_s(beat)
+
+    line = Standing()
+    stage = Stage(settings=sends(tempo=(1, 21), density=(2, 22)), timeline=line)
+    stage.send(whole_note(0))
+    stage.tell("begin", at_s=0.0)
+    stage.play_until(0.5)
+    line.stands = True
+    for number in range(200):
+        stage.tell("knobs", values={"tempo": number % 2, "density": number % 2})
+        stage.play_until(stage.clock.now_s() + 0.1)
+    controls = [data for data in stage.output.sent if data[0] & 0xF0 == 0xB0]
+    assert len(controls) == 400
+    assert [event.data for event in stage.report().sent_events] == [(0x90, 60, 80)]
 
 
 def test_lateness_is_measured_from_the_wanted_time_and_never_accumulates():
