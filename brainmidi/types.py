@@ -210,7 +210,8 @@ class EpochScore:
     label : str
         The marker's.
     score : float or None
-        The calibrated classifier's value, above 0 for a target; None where there is none or the epoch was rejected.
+        The calibrated classifier's log odds that this was answered as a target; None where there is none, or the epoch
+        was rejected.
     rejected : bool
         Whether it was left out, for a bad channel or too large a span.
     """

@@ -107,7 +107,7 @@ class ErpClassifier:
         return None
 
     def score(self, trial_uv: FloatArray) -> float:
-        """Return the discriminant's value: above 0 leans towards a target.
+        """Return the discriminant's value: the larger, the more like the response to a target.
 
         Parameters
         ----------
@@ -120,21 +120,13 @@ class ErpClassifier:
         logarithm = (vectors * np.log(values)) @ vectors.T
         return float(np.sum(self.weights * logarithm)) + self.bias
 
-    def belief(self, scores: Sequence[float]) -> float:
-        """Return how probable it is, 0..1, that these are responses to targets and not to non-targets.
+    def log_odds(self, score: float) -> float:
+        """Return the log odds that a score is of the response to a target and not to a non-target.
 
-        Both are taken for normal with the cross-validated means and spread, for independent, and for equally likely
-        beforehand.
-
-        Parameters
-        ----------
-        scores : sequence of float
-            Of the last epochs, at least one.
+        Both are taken for normal with the cross-validated means and spread, and for equally likely beforehand.
         """
         apart = self.target_mean - self.nontarget_mean
-        middle = 0.5 * (self.target_mean + self.nontarget_mean)
-        odds = len(scores) * apart / self.spread**2 * (sum(scores) / len(scores) - middle)
-        return 1.0 / (1.0 + math.exp(-min(max(odds, -700.0), 700.0)))
+        return apart / self.spread**2 * (score - 0.5 * (self.target_mean + self.nontarget_mean))
 
     def document(self) -> dict[str, Any]:
         """Return the classifier as plain JSON."""
@@ -249,23 +241,26 @@ class ErpScorer:
         self._recent: list[float] = []
 
     def add(self, epoch: Epoch) -> float | None:
-        """Return the score of one epoch; None where it was rejected."""
+        """Return the log odds of one epoch; None where it was rejected."""
         classifier = self._classifier
         if not clean(epoch, self._before, self._n_samples, classifier.reject_uv)[self._columns].all():
             return None
-        score = classifier.score(
-            trial_of(epoch, self._before, self._columns, self._n_samples, classifier.step, classifier.rereferenced)
-        )
+        layout = (self._before, self._columns, self._n_samples, classifier.step, classifier.rereferenced)
+        log_odds = classifier.log_odds(classifier.score(trial_of(epoch, *layout)))
         if epoch.label in self._settings.target:
-            self._recent = [*self._recent, score][-self._settings.score_n :]
-        return score
+            self._recent = [*self._recent, log_odds][-self._settings.score_n :]
+        return log_odds
 
     @property
     def value(self) -> float | None:
-        """The belief in the last `score_n` targets, 0..1; None before there are so many, or where it is refused."""
+        """How probable it is, 0..1, that the last `score_n` targets were answered as targets, each on its own.
+
+        None before there are so many, and where the classifier is refused.
+        """
         if len(self._recent) < self._settings.score_n or self._classifier.refusal is not None:
             return None
-        return self._classifier.belief(self._recent)
+        log_odds = min(max(sum(self._recent), -700.0), 700.0)
+        return 1.0 / (1.0 + math.exp(-log_odds))
 
 
 def _oas(rows: FloatArray) -> FloatArray:

@@ -30,6 +30,7 @@ _FILTERS = 4  # of either class, as in Barachant & Congedo 2014
 _DECIMATED_HZ = 60.0  # five times the low-pass
 _MANY = 16  # from here on an average reference costs nothing; the conditioner's own rule
 _OUTLIER_Z = 2.5  # of the log loudness, by medians (after H. Nolan et al., "FASTER", J. Neurosci. Methods 192(1), 2010)
+_LOUDER = 1.5  # and so many times as loud as the median channel: where all are alike, little stands out
 _MOSTLY = 0.95  # a channel that is clean in fewer epochs than this share is left out, rather than the epochs
 _LEAST = 10  # epochs of either class
 
@@ -250,7 +251,8 @@ def _quiet(trials: Trials, chosen: NDArray[np.intp]) -> tuple[int, ...]:
     slow = slow - np.median(slow, axis=2, keepdims=True) if slow.shape[2] >= _MANY else slow
     loud = np.log(np.median(slow.std(axis=1), axis=0) + 1e-9)
     spread = 1.4826 * np.median(np.abs(loud - np.median(loud)))
-    kept = (loud - np.median(loud) <= _OUTLIER_Z * spread) & (trials.clean[chosen].mean(axis=0) >= _MOSTLY)
+    most = max(_OUTLIER_Z * float(spread), math.log(_LOUDER))
+    kept = (loud - np.median(loud) <= most) & (trials.clean[chosen].mean(axis=0) >= _MOSTLY)
     if not kept.any():
         raise SignalError("every channel is noisy around the markers; better contact helps")
     return tuple(np.flatnonzero(kept).tolist())

@@ -101,6 +101,9 @@ def test_a_part_without_a_voice_is_named():
 def test_an_unknown_feature_names_the_known_ones():
     with pytest.raises(ConfigError, match=r"\[map\.tempo\] feature = 'alfa' is unknown; known are delta"):
         assemble.control_map(parse_config({"map": {"tempo": {"feature": "alfa"}}}))
+    old = parse_config({"on": {"a": {"feature": "erp.target.confidence", "threshold": 0.9}}})
+    with pytest.raises(ConfigError, match=r"\[on\.a\] feature = 'erp.target.confidence'.*erp.target, erp.amplitude"):
+        assemble.control_map(old)
     with pytest.raises(ConfigError, match=r"\[map\.tempo\] feature = 'erp.target' has no rest .*\[on"):
         assemble.control_map(parse_config({"map": {"tempo": {"feature": "erp.target"}}}))
     with pytest.raises(ConfigError, match=r"\[on\.wink\]"):

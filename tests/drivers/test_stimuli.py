@@ -10,12 +10,14 @@ import pytest
 from drivers_takes import CHANNELS, make_keeper, make_session
 from fakes import FakeSource
 
-from brainmidi.condition.conditioner import ConditionSettings
+from brainmidi.condition.conditioner import Conditioner, ConditionSettings
 from brainmidi.controls.mapping import ControlMap, EventRule
 from brainmidi.drivers.chain import SignalChain
 from brainmidi.drivers.offline import Signal, score_signal
 from brainmidi.drivers.performance import Performance
 from brainmidi.drivers.stimuli import Stimuli
+from brainmidi.features.epochs import epochs_of
+from brainmidi.features.erpfit import LOW_PASS_HZ, fit_classifier, trials_of
 from brainmidi.features.settings import ErpSettings, FeatureSettings
 from brainmidi.midi.clock import VirtualClock
 from brainmidi.midi.core import PlayerCore
@@ -25,8 +27,8 @@ from brainmidi.midi.local import LocalPlayer
 from brainmidi.midi.ports import RecordingOutput
 from brainmidi.midi.settings import PlayerSettings
 from brainmidi.music.harmony import Key
-from brainmidi.music.oddball import Oddball, stimuli_of
-from brainmidi.types import Chunk, ControlFrame, Montage
+from brainmidi.music.oddball import Oddball, label_of, stimuli_of
+from brainmidi.types import Chunk, ControlFrame, Marker, Montage
 
 KEY = Key("D", "dorian")
 CHANNEL = 12
@@ -37,10 +39,10 @@ NAMES = ("Cz", "P3", "Pz", "P4")
 class AnsweringSource(FakeSource):
     """Noise in which Pz answers each of the given times, 0.35 s after it; no markers come with it."""
 
-    def __init__(self, times_s, seconds=60.0, response_uv=25.0):
+    def __init__(self, times_s, seconds=60.0, response_uv=25.0, seed=3):
         super().__init__(seconds)
         self.montage = Montage(NAMES, 128.0)
-        rng = np.random.Generator(np.random.Philox(key=[3, 4]))
+        rng = np.random.Generator(np.random.Philox(key=[seed, 4]))
         self._samples_uv = rng.normal(0, 5, (len(self._time_s), len(NAMES)))
         for at_s in times_s:
             self._samples_uv[:, 2] += response_uv * np.exp(-0.5 * ((self._time_s - at_s - 0.35) / 0.05) ** 2)
@@ -50,7 +52,7 @@ class AnsweringSource(FakeSource):
         return None if chunk is None else Chunk(chunk.samples_uv, chunk.time_s, chunk.montage)
 
 
-def make_chain(source, events=(), **erp):
+def make_chain(source, events=(), classifier=None, **erp):
     return SignalChain(
         source.montage,
         condition=ConditionSettings(line="none"),
@@ -58,12 +60,14 @@ def make_chain(source, events=(), **erp):
         control_map=ControlMap({}, events),
         baseline=None,
         rest_s=REST_S,
+        classifier=classifier,
     )
 
 
-def make_signal(source, latency_s=0.0):
-    rule = EventRule("erp.confidence", threshold=0.99, refractory_s=4.0, hysteresis=0.1)
-    return Signal(source, make_chain(source, (rule,)), REST_S, "rest", stimuli=Stimuli(KEY, latency_s))
+def make_signal(source, latency_s=0.0, rule=None, classifier=None):
+    rule = rule or EventRule("erp.confidence", threshold=0.99, refractory_s=4.0, hysteresis=0.1)
+    chain = make_chain(source, (rule,), classifier, score_n=3)
+    return Signal(source, chain, REST_S, "rest", stimuli=Stimuli(KEY, latency_s))
 
 
 def session():
@@ -181,6 +185,49 @@ def test_on_the_real_clock_the_pump_marks_what_the_player_tells(tmp_path):
         signal.source.start()
         performance._take_in(signal.source.read(3.0))
     assert [(one.time_s, one.label) for one in signal.chain.epochs] == [(1.0, "nontarget")]
+
+
+def calibrated(response_uv=6.0):
+    """Return the classifier of a brain that answered a whole take, or did not."""
+    source = AnsweringSource(target_times(), response_uv=response_uv, seed=7)
+    setup, chunk = session().setup, source.read(60.0)
+    stimuli = [
+        Marker(REST_S + float(index * setup.metre.length + note.start) * 60 / 96, label_of(note.pitch, KEY))
+        for index in range(20)
+        for note in setup.oddball.notes(index, KEY, setup.metre, setup.seed)
+    ]
+    marked = Chunk(chunk.samples_uv, chunk.time_s, chunk.montage, tuple(stimuli))
+    clean = Conditioner(chunk.montage, settings=ConditionSettings(line="none")).process(marked)
+    return fit_classifier(trials_of([epochs_of([clean], ErpSettings(), LOW_PASS_HZ)], chunk.montage, ErpSettings()))
+
+
+@pytest.mark.parametrize(("response_uv", "moves"), [(6.0, True), (0.0, False)])
+def test_a_calibrated_classifier_moves_the_music_where_the_brain_answers(tmp_path, response_uv, moves):
+    rule = EventRule("erp.target", threshold=0.95, refractory_s=4.0, hysteresis=0.2)
+    source = AnsweringSource(target_times(), response_uv=response_uv)
+    signal = make_signal(source, rule=rule, classifier=calibrated())
+    with make_keeper(tmp_path / "take.mid", trace=tmp_path / "take.jsonl", more=signal.line) as keeper:
+        take = score_signal(signal, session(), keeper)
+    assert (take.summary.anchor_steps >= 1) is moves
+    assert f"{len(signal.chain.epochs)} scored, 0 rejected" in take.summary.classifier
+    lines = [json.loads(line) for line in (tmp_path / "take.jsonl").read_text().splitlines()]
+    scores = {"target": [], "nontarget": []}
+    for epoch in (epoch for line in lines for epoch in line.get("epochs", [])):
+        scores[epoch["label"]].append(epoch["score"])
+    assert bool(np.median(scores["target"]) > 0) is moves
+    assert np.median(scores["nontarget"]) < 0
+    assert (lines[-1]["features"]["erp.target"] > 0.95) is moves
+
+
+def test_a_refused_or_missing_classifier_is_told_with_its_reason(tmp_path):
+    rule = EventRule("erp.target", threshold=0.95)
+    with make_keeper(tmp_path / "take.mid") as keeper:
+        take = score_signal(make_signal(AnsweringSource([]), rule=rule, classifier=calibrated(0.0)), session(), keeper)
+    assert take.summary.anchor_steps == 0
+    assert "not used: its AUC" in take.summary.classifier
+    with make_keeper(tmp_path / "take.mid") as keeper:
+        take = score_signal(make_signal(AnsweringSource([]), rule=rule), session(), keeper)
+    assert "classifier  none, erp.target is absent: calibrate" in "\n".join(take.summary.lines())
 
 
 def test_a_bar_without_stimuli_plans_none():

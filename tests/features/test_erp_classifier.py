@@ -18,7 +18,7 @@ from brainmidi.types import Montage
 
 @pytest.fixture(scope="module")
 def fitted():
-    return fit_classifier(trials(oddball(9.0)))
+    return fit_classifier(trials(oddball(5.0)))
 
 
 def test_live_scores_are_those_of_the_estimator():
@@ -95,6 +95,16 @@ def test_a_noisy_channel_is_left_out_and_costs_no_epoch():
     classifier = fit_classifier(taken)
     assert classifier.channels == ("P3", "Pz")
     assert classifier.n_rejected == 0
+
+
+def test_where_all_channels_are_alike_the_one_that_answers_is_no_outlier():
+    chunk = oddball(0.0)
+    samples, markers = chunk.samples_uv.copy(), chunk.markers
+    for marker in markers[2::5]:
+        samples[:, 2] += 25.0 * np.exp(-0.5 * ((chunk.time_s - marker.time_s - 0.35) / 0.05) ** 2)
+    classifier = fit_classifier(trials(replace(chunk, samples_uv=samples)))
+    assert classifier.channels == ("Cz", "P3", "Pz", "P4")
+    assert classifier.auc > 0.95
 
 
 def test_epochs_with_a_bad_channel_are_not_scored(fitted):
