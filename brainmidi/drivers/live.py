@@ -112,8 +112,11 @@ def improvise(
         drum_anchors,
     )
     if virtual:
+        from brainmidi.midi.clockmaster import ClockSettings
         from brainmidi.midi.ports import NullOutput
 
+        # Nobody hears a count-in there, and with it the take would not begin when the offline one does.
+        settings = replace(settings, clock=ClockSettings())
         clock = VirtualClock()
         output = NullOutput("the virtual clock plays to a file alone")
         with closing(LocalPlayer(clock, output, channels=channels, settings=settings)) as player:
@@ -167,9 +170,10 @@ class _Stage:
                 f"source {name} has a time of its own, the virtual clock needs demo or a recording; "
                 "leave out --virtual-time"
             )
-        if virtual and self.config.clock.source != "internal":
+        whose = self.config.clock.source
+        if virtual and whose != "internal":
             raise ConfigError(
-                f"[clock] source {self.config.clock.source} keeps a time of its own, the virtual clock waits for nobody; "
+                f"[clock] source {whose} keeps a time of its own, the virtual clock waits for nobody; "
                 "leave out --virtual-time, or follow no clock"
             )
         checkpoints = chosen_checkpoints(self.config)
@@ -211,7 +215,7 @@ class _Stage:
                     virtual=virtual,
                     since_s=since_s,
                     desk=desk,
-                    clock_settings=player_settings(self.config).clock,
+                    clock_settings=None if virtual else player_settings(self.config).clock,
                 ).run()
         if self.save_baseline is not None and signal.chain.baseline is not None:
             signal.chain.baseline.save(self.save_baseline)

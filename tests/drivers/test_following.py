@@ -11,7 +11,7 @@ from pathlib import Path
 import mido
 import pytest
 from drivers_takes import make_keeper, make_session, make_signal
-from fakes import FakeSource
+from fakes import ANCHORS, FakeAccompaniment, FakeMelody, FakeSource
 
 from brainmidi.config import parse_config
 from brainmidi.drivers.live import improvise
@@ -106,3 +106,19 @@ def test_on_the_virtual_clock_of_the_program_there_is_nobody_to_follow(tmp_path)
     config = parse_config({"clock": {"source": "midi"}})
     with pytest.raises(ConfigError, match="leave out --virtual-time"):
         improvise(config, TakeFiles(tmp_path / "a.mid"), virtual=True)
+
+
+def test_on_the_virtual_clock_count_in_and_clock_change_nothing_that_is_played(tmp_path):
+    takes = []
+    for clock in ({}, {"count_in": 2, "metronome": True, "send": True, "nudge_ms": 20.0}):
+        session = {"tempo_bpm": 120.0, "bars": 3}
+        takes.append(
+            improvise(
+                parse_config({"session": session, "clock": clock}),
+                TakeFiles(tmp_path / "a.mid"),
+                virtual=True,
+                voices=lambda: (FakeMelody(), FakeAccompaniment()),
+                anchors=ANCHORS,
+            )
+        )
+    assert takes[0].bars == takes[1].bars
