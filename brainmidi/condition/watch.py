@@ -92,4 +92,5 @@ def _median(past: FloatArray) -> FloatArray:
     """Return the lower median over the first axis of what is not NaN; numpy's own takes ten times as long."""
     count = np.count_nonzero(np.isfinite(past), axis=0)
     ordered = np.sort(past, axis=0)  # NaN comes last
-    return np.take_along_axis(ordered, (np.maximum(count, 1) - 1)[None] // 2, axis=0)[0]
+    median: FloatArray = np.take_along_axis(ordered, (np.maximum(count, 1) - 1)[None] // 2, axis=0)[0]
+    return median

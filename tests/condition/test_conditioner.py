@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from eeg_files import noise_chunk, split
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brainmidi.condition.conditioner import Conditioner, ConditionSettings
@@ -221,3 +221,95 @@ def test_a_channel_that_a_calibration_found_useless_is_left_out():
     good = run(chunk, bad=(names[1], "of another montage")).good
     assert not good[:, 1].any()
     assert good[-100:, [0, 2]].all()
+
+
+@pytest.mark.parametrize("pair", [("M1", "M2"), ("A1", "A2"), ("TP9", "TP10"), ("T9", "T10")])
+def test_linked_ears_are_the_mean_of_both_sides(pair):
+    chunk = noise_chunk(names=("Fz", *pair))
+    cleaned = run(chunk, reference="linked").samples_uv[300:]
+    assert np.abs(cleaned[:, 1] + cleaned[:, 2]).max() < 1e-9
+
+
+def test_one_ear_is_not_linked_to_anything():
+    with pytest.raises(SignalError, match=r"M1/M2, A1/A2, TP9/TP10, T9/T10, the channels are Fz, M1, A2"):
+        Conditioner(Montage(("Fz", "M1", "A2"), 250.0), settings=ConditionSettings(reference="linked"))
+
+
+@pytest.mark.parametrize("rate_hz", [125.0, 128.0])
+@pytest.mark.parametrize("hum_hz", [50.0, 60.0])
+def test_hum_just_below_nyquist_is_found_and_taken_out(rate_hz, hum_hz):
+    rest = noise_chunk(rate_hz=rate_hz, seconds=8.0)
+    time_s = rest.time_s
+    samples = rest.samples_uv - 8.0 * np.sin(2 * np.pi * 50.0 * time_s)[:, None]
+    quiet = run(Chunk(samples, time_s, rest.montage), line=hum_hz).samples_uv
+    hummed = Chunk(samples + 30.0 * np.sin(2 * np.pi * hum_hz * time_s)[:, None], time_s, rest.montage)
+    conditioner = Conditioner(rest.montage)
+    conditioner.process(hummed)
+    assert conditioner.line_hz == hum_hz
+    assert np.abs(run(hummed, line=hum_hz).samples_uv - quiet)[-256:].max() < 0.5
+
+
+@pytest.mark.parametrize("jump_uv", [300.0, 5_000.0, -80_000.0])
+def test_an_electrode_that_jumped_is_believed_again_within_a_second_and_a_quarter(jump_uv):
+    chunk = noise_chunk(seconds=10.0)
+    samples = chunk.samples_uv.copy()
+    samples[512:, 1] += jump_uv
+    cleaned = run(Chunk(samples, chunk.time_s, chunk.montage))
+    assert not cleaned.good[514:540, 1].any()
+    assert cleaned.good[512 + 160 :, 1].all()
+    assert np.abs(cleaned.samples_uv[512 + 160 :, 1]).max() < 100.0
+    assert np.array_equal(cleaned.samples_uv[:, 0], run(chunk).samples_uv[:, 0])
+
+
+def test_the_rail_is_a_gap_and_not_a_step():
+    chunk = noise_chunk(seconds=12.0)
+    samples = chunk.samples_uv.copy()
+    samples[400:900, 2] = 187_500.0
+    cleaned = run(Chunk(samples, chunk.time_s, chunk.montage))
+    assert not cleaned.good[400:960, 2].any()
+    assert cleaned.good[1000:, 2].all()
+
+
+def noisy_for_a_while(seconds: float = 60.0) -> Chunk:
+    """A minute of six electrodes, of which one is four times as loud as the others from second 10 to second 35."""
+    chunk = noise_chunk(names=("F3", "F4", "C3", "C4", "O1", "O2"), seconds=seconds)
+    samples = chunk.samples_uv.copy()
+    samples[1280:4480, 3] += 40.0 * np.random.default_rng(3).standard_normal(3200)
+    return Chunk(samples, chunk.time_s, chunk.montage)
+
+
+def test_an_electrode_that_stays_noisy_is_left_out_until_it_is_well_again():
+    good = run(noisy_for_a_while()).good
+    assert good[:1280, 3].mean() > 0.9
+    assert not good[3200:4480, 3].any()
+    assert good[-1000:, 3].all()
+    assert good[200:, [0, 1, 2, 4, 5]].all()
+    conditioner = Conditioner(noisy_for_a_while().montage)
+    conditioner.process(noisy_for_a_while(35.0))
+    assert conditioner.bad_channels == ("C4",)
+
+
+def test_a_noisy_electrode_stays_where_nobody_watches():
+    assert run(noisy_for_a_while(), watch=False).good[3200:4480, 3].mean() > 0.9
+
+
+def stormy() -> Chunk:
+    """Forty seconds with everything that makes filters start anew, in several channels at once."""
+    chunk = noisy_for_a_while(40.0)
+    samples, times = chunk.samples_uv.copy(), chunk.time_s.copy()
+    samples[700:705, 0] = np.nan
+    samples[900:1400] = np.nan
+    samples[2000:, 1] += 4000.0
+    samples[2011:, 2] -= 700.0
+    samples[2600:2900, 4] = 187_500.0
+    samples[3000:3200, 5] = samples[3000, 5]
+    times[3600:] += 5.0
+    return Chunk(samples, times, chunk.montage)
+
+
+@settings(max_examples=8)
+@given(size=st.integers(1, 1280))
+def test_jumps_rails_and_bad_electrodes_are_the_same_for_any_chunking(size):
+    whole, parts = run(stormy(), reference="average"), run(stormy(), range(size, 5120, size), reference="average")
+    assert np.array_equal(whole.samples_uv, parts.samples_uv)
+    assert np.array_equal(whole.good, parts.good)
