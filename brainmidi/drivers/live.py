@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from brainmidi.errors import ConfigError, SourceError
+from brainmidi.errors import ConfigError, MidiError, SourceError
 from brainmidi.midi.clock import MonotonicClock, VirtualClock
 from brainmidi.midi.link import LocalPlayer, Player, PlayerInfo, PlayerProcess
 
@@ -175,6 +175,11 @@ class _Stage:
             raise ConfigError(
                 f"[clock] source {whose} keeps a time of its own, the virtual clock waits for nobody; "
                 "leave out --virtual-time, or follow no clock"
+            )
+        if not virtual and whose == "midi" and player.info.input is None and not self.config.midi.input:
+            raise MidiError(
+                f"[clock] source midi needs an input to hear the clock on, there is none ({player.info.input_reason}); "
+                "name one with [midi] input, or play with --clock internal"
             )
         checkpoints = chosen_checkpoints(self.config)
         setup = assemble.session_setup(

@@ -370,6 +370,11 @@ class Performance:
         bar = self._fallbacks[max(known)]
         return replace(bar, index=index, start=bar.start + (index - bar.index) * bar.phrase.length)
 
+    def _master(self) -> str:
+        """Say whose time it was."""
+        masters = {"midi": ", in the time of MIDI clock", "link": ", in the time of Ableton Link"}
+        return masters.get(self._clock_settings.source, "")
+
     def _in_time(self, bar: Bar) -> Bar:
         """Return `bar` in the tempo in which it began where a master kept the time."""
         return replace(bar, tempo_bpm=self._onsets[bar.index][1]) if bar.index in self._onsets else bar
@@ -404,7 +409,7 @@ class Performance:
             p50_ms=report.lateness_p50_ms,
             p99_ms=report.lateness_p99_ms,
             max_ms=report.lateness_max_ms,
-            port=port + (", real-time priority" if info.realtime else ", no real-time priority"),
+            port=port + (", real-time priority" if info.realtime else ", no real-time priority") + self._master(),
         )
         return finished_take(
             self._signal,

@@ -17,7 +17,7 @@ from brainmidi.config import parse_config
 from brainmidi.drivers.live import improvise
 from brainmidi.drivers.performance import Performance
 from brainmidi.drivers.take import TakeFiles
-from brainmidi.errors import ConfigError
+from brainmidi.errors import ConfigError, MidiError
 from brainmidi.midi.clock import VirtualClock
 from brainmidi.midi.clockmaster import ClockSettings
 from brainmidi.midi.local import LocalPlayer
@@ -106,6 +106,13 @@ def test_on_the_virtual_clock_of_the_program_there_is_nobody_to_follow(tmp_path)
     config = parse_config({"clock": {"source": "midi"}})
     with pytest.raises(ConfigError, match="leave out --virtual-time"):
         improvise(config, TakeFiles(tmp_path / "a.mid"), virtual=True)
+
+
+def test_without_an_input_there_is_no_clock_to_follow(tmp_path, monkeypatch):
+    player = LocalPlayer(VirtualClock(), RecordingOutput())
+    monkeypatch.setattr("brainmidi.drivers.live.PlayerProcess.start", lambda *arguments, **options: player)
+    with pytest.raises(MidiError, match="needs an input"):
+        improvise(parse_config({"clock": {"source": "midi"}}), TakeFiles(tmp_path / "a.mid"))
 
 
 def test_on_the_virtual_clock_count_in_and_clock_change_nothing_that_is_played(tmp_path):
