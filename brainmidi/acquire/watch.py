@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import deque
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +12,19 @@ from numpy.typing import NDArray
 from brainmidi.acquire.pace import Pace
 from brainmidi.acquire.reconnect import Reconnector
 from brainmidi.acquire.siglog import LOST, OK, RECONNECTING, SignalLog
+from brainmidi.acquire.still import StillChannels
+from brainmidi.acquire.timeline import Timeline
 from brainmidi.errors import SourceError
 from brainmidi.types import BoolArray, Chunk, FloatArray, Marker, Montage, Source
 
-_SILENT_S = 0.5  # without a usable sample for so long the signal is lost
+_SILENT_S = 0.5  # without a usable sample for so long the signal is lost ...
+_BURSTS = 3.0  # ... or for so many times what usually lies between two arrivals: some send a second at a time ...
+_LONGEST_S = 3.0  # ... and after so long in any case
 _LATE_S = 0.1  # what stands in for missing samples stays so far behind the clock: late packets still find their place
 _PATIENCE_S = 3.0  # a signal that is away for so long is connected again; a source that fails, at once
 _SETTLE_S = 5.0  # so long a device has, once connected, to send its first sample
 _WELL_S = 1.0  # after so long without a fault the signal is back
 _BACK_OFF_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-_AHEAD_S = 1.0  # a source's time this far ahead of the clock is another time
-_OFF_S = 0.25  # a source's time this far from the clock ...
-_OFF_FOR_S = 0.5  # ... for so long has lost its way; for less, packets were held back
-_DEAD_S = 1.0  # a channel whose value stands still for so long is dead
 
 
 class Watch:
@@ -56,15 +58,11 @@ class Watch:
     def _begin(self) -> None:
         self._adopt(self._source.montage)
         self._started = False
-        self._ended = False
         self._broken = ""  # what the source raised; it is not read until it has been connected again
         self._connected_s = 0.0  # caller's time at which the source was started
-        self._base_s: float | None = None  # caller's time at which sample time 0 lay
-        self._shift_s = 0.0  # from the source's time to ours
-        self._anchored = False  # whether that is known for this connection
-        self._own_s = -math.inf  # the source's own time of its newest sample
-        self._off_s: float | None = None  # caller's time since which the source's time has been off the clock
-        self._next_s = 0.0  # our time of the sample that comes next
+        self._timeline = Timeline()
+        self._pauses_s: deque[float] = deque([0.0], maxlen=5)  # between the newest arrivals
+        self._came_s: float | None = None  # caller's time of the newest samples, usable or not
         self._heard_s: float | None = None  # caller's time of the newest usable sample
         self._well_s: float | None = None  # caller's time since which there has been no fault
         self._attempts = 0
@@ -73,8 +71,7 @@ class Watch:
     def _adopt(self, montage: Montage) -> None:
         self.montage = montage
         self._pace = Pace(montage.rate_hz)
-        self._values: FloatArray = np.full(len(montage.names), np.nan)
-        self._still_s: FloatArray = np.zeros(len(montage.names))  # for how long each channel has stood still
+        self._still = StillChannels(montage)
 
     def start(self) -> None:
         """Start the source.
@@ -121,8 +118,8 @@ class Watch:
         if not gap:
             return came
         samples = np.full((gap, len(self.montage.names)), np.nan)
-        times = self._next_s + np.arange(gap) / self.montage.rate_hz
-        self._next_s = float(times[-1]) + 1.0 / self.montage.rate_hz
+        times = self._timeline.next_s + np.arange(gap) / self.montage.rate_hz
+        self._timeline.next_s = float(times[-1]) + 1.0 / self.montage.rate_hz
         self.log.missing(gap / self.montage.rate_hz)
         if len(came) == 0 or came.montage != self.montage:
             return Chunk(samples, times, self.montage)
@@ -160,28 +157,28 @@ class Watch:
         if chunk.montage != self.montage:
             self._adopt(chunk.montage)
         step_s = 1.0 / self.montage.rate_hz
-        times, samples = chunk.time_s, chunk.samples_uv
-        uneven = bool((np.diff(times) <= 0).any())
-        if uneven:
-            times = times[-1] + step_s * np.arange(1 - len(times), 1)
-        self._anchor(times, now_s, restarted=uneven or float(times[0]) <= self._own_s)
-        self._own_s = float(chunk.time_s[-1])
-        times = times + self._shift_s if self._shift_s else times
+        samples = chunk.samples_uv
+        times = self._timeline.place(chunk.time_s, now_s, step_s)
+        self.log.restarts = self._timeline.restarts
+        if self._came_s is not None:
+            self._pauses_s.append(now_s - self._came_s)
+        self._came_s = now_s
         usable: BoolArray = np.asarray(np.isfinite(samples).any(axis=1))
         self._pace.count(len(times), now_s)
         if self._pace.wrong:  # other frequencies than they seem: nothing is better
             return self._nothing()
         if usable.any():
             self._heard_s = now_s
-        self._find_dead(samples)
-        kept: BoolArray = times > self._next_s - 0.5 * step_s
-        lost = np.maximum(np.rint(np.diff(times[kept], prepend=self._next_s - step_s) / step_s) - 1, 0).astype(np.int64)
+        self.log.dead(self._still.dead(samples))
+        last_s = self._timeline.next_s - step_s
+        kept: BoolArray = times > last_s + 0.5 * step_s
+        lost = np.maximum(np.rint(np.diff(times[kept], prepend=last_s) / step_s) - 1, 0).astype(np.int64)
         markers = chunk.markers
-        if self._shift_s:
-            markers = tuple(Marker(marker.time_s + self._shift_s, marker.label) for marker in markers)
+        if shift_s := self._timeline.shift_s:
+            markers = tuple(Marker(marker.time_s + shift_s, marker.label) for marker in markers)
         self.log.missing(float((~usable[kept]).sum() + lost.sum()) * step_s)
         if kept.all() and not lost.any():
-            self._next_s = float(times[-1]) + step_s
+            self._timeline.next_s = float(times[-1]) + step_s
             return Chunk(samples, times, self.montage, markers)
         if not kept.any():
             return self._nothing()
@@ -195,47 +192,13 @@ class Watch:
     ) -> Chunk:
         """Return samples with `lost` missing ones before each."""
         step_s = 1.0 / self.montage.rate_hz
+        last_s = self._timeline.next_s - step_s
         places = np.cumsum(lost + 1) - 1
         spread = np.full((int(places[-1]) + 1, samples.shape[1]), np.nan)
         spread[places] = samples
-        even = np.interp(np.arange(len(spread)), [-1, *places.tolist()], [self._next_s - step_s, *times.tolist()])
-        self._next_s = float(even[-1]) + step_s
+        even = np.interp(np.arange(len(spread)), [-1, *places.tolist()], [last_s, *times.tolist()])
+        self._timeline.next_s = float(even[-1]) + step_s
         return Chunk(spread, even, self.montage, markers)
-
-    def _anchor(self, times: FloatArray, now_s: float, *, restarted: bool) -> None:
-        """Settle how the source's time becomes ours: as it is at first, after a new start so that now is now."""
-        step_s = 1.0 / self.montage.rate_hz
-        newest_s = float(times[-1])
-        if now_s == math.inf:
-            return
-        if self._base_s is None:
-            self._base_s = now_s - newest_s - step_s
-            self._next_s = float(times[0])
-            self._anchored = True
-            return
-        off_s = newest_s + step_s + self._shift_s + self._base_s - now_s
-        if abs(off_s) <= _OFF_S:
-            self._off_s = None
-        elif self._off_s is None:
-            self._off_s = now_s
-        astray = off_s > _AHEAD_S or (self._off_s is not None and now_s - self._off_s >= _OFF_FOR_S)
-        if self._anchored and not restarted and not astray:
-            return
-        if self._anchored and restarted:
-            self.log.restarts += 1
-        self._anchored, self._off_s = True, None
-        self._shift_s = now_s - self._base_s - step_s - newest_s
-
-    def _find_dead(self, samples: FloatArray) -> None:
-        """Follow for how long each channel has not moved."""
-        finite = np.where(np.isfinite(samples), samples, self._values)
-        moved = (np.diff(finite, axis=0, prepend=self._values[None]) != 0) & np.isfinite(samples)
-        moves = moved.any(axis=0)
-        self._still_s = np.where(moves, 0.0, self._still_s + len(samples) / self.montage.rate_hz)
-        self._values = finite[-1]
-        dead = self._still_s > _DEAD_S
-        if not dead.all():  # all of them at once are a lost signal
-            self.log.dead({name for name, is_dead in zip(self.montage.names, dead, strict=True) if is_dead})
 
     # -------------------------------------------------------------------------------------------- what fails to
 
@@ -248,11 +211,11 @@ class Watch:
             self._well_s = now_s if self._well_s is None else self._well_s
             if now_s - self._well_s >= _WELL_S and self.log.state != OK:
                 self._attempts = 0
-                self.log.change(self._next_s, OK, f"it was away for {self.log.gap_s:.1f} s")
+                self.log.change(self._timeline.next_s, OK, f"it was away for {self.log.gap_s:.1f} s")
             return
         self._well_s = None
         if self.log.state == OK:
-            self.log.change(self._next_s, LOST, f"{fault}; the music goes on, knobs ease to neutral")
+            self.log.change(self._timeline.next_s, LOST, f"{fault}; the music goes on, knobs ease to neutral")
             if not self._broken:
                 self._try_s = max(self._try_s, now_s + _PATIENCE_S - _SILENT_S)
         if self._give_up_s and away_s > self._give_up_s:
@@ -261,7 +224,7 @@ class Watch:
                 "battery, distance and cable, then start again (what was played is saved)"
             )
         if now_s >= self._try_s and not self._connector.busy:
-            self.log.change(self._next_s, RECONNECTING, "check battery, distance and cable")
+            self.log.change(self._timeline.next_s, RECONNECTING, "check battery, distance and cable")
             self._connector.attempt()
             self._try_s = math.inf  # until it is known how this one went
 
@@ -269,7 +232,7 @@ class Watch:
         """Return what is wrong in words, nothing where all is well."""
         if self._broken:
             return self._broken
-        if away_s > _SILENT_S and not self._pace.wrong:
+        if away_s > self._patience_s() and not self._pace.wrong:
             return f"no usable sample for {away_s:.1f} s"
         return self._pace.text if self._pace.wrong else ""
 
@@ -282,8 +245,7 @@ class Watch:
             self.log.reconnects += 1
             self._broken = ""
             self._connected_s = now_s
-            self._anchored = False
-            self._own_s = -math.inf
+            self._timeline.reconnected()
             self._pace = Pace(self.montage.rate_hz)
         elif not self._broken:
             self._broken = "it does not answer"
@@ -291,7 +253,10 @@ class Watch:
     def _fill(self, now_s: float) -> int:
         """Return how many missing samples are due for sample time to keep pace."""
         assert self._heard_s is not None  # read() has set it
-        if self._base_s is None or (now_s - self._heard_s <= _SILENT_S and not self._broken):
+        if now_s - self._heard_s <= self._patience_s() and not self._broken:
             return 0
-        due_s = now_s - self._base_s - _LATE_S - self._next_s
-        return max(0, int(due_s * self.montage.rate_hz))
+        return max(0, int((self._timeline.behind_s(now_s) - _LATE_S) * self.montage.rate_hz))
+
+    def _patience_s(self) -> float:
+        """Return for how long there may be no usable sample."""
+        return min(max(_SILENT_S, _BURSTS * median(self._pauses_s)), _LONGEST_S)

@@ -128,6 +128,23 @@ def test_a_source_beside_another_is_read_as_far_and_told_of_on_the_others_time()
     assert sum(len(chunk) for chunk, _ in came) == len(times), "at the end the other one stays where it is"
 
 
+class ByTheSecond(ArraySource):
+    """An outlet that sends a whole second at a time."""
+
+    def read(self, until_s):
+        return super().read(float(int(until_s)))
+
+
+def test_a_source_that_sends_a_second_at_a_time_is_soon_known_for_it():
+    source = Watch(ByTheSecond("lumps", recording(60.0)._samples_uv, MONTAGE), background=False)
+    source.start()
+    chunks = [source.read(0.02 * step) for step in range(1, 2500)]
+    late = [chunk for chunk in chunks if len(chunk) and chunk.time_s[0] > 6.0]
+    assert all(len(chunk) == 100 for chunk in late)
+    assert all(np.isfinite(chunk.samples_uv).all() for chunk in late)
+    assert source.log.state == "ok"
+
+
 def test_nothing_is_a_chunk_of_no_samples():
     class Silent(ArraySource):
         def read(self, until_s):
