@@ -27,9 +27,10 @@ _APIS: tuple[tuple[str, str], ...] = (
     ("API_WINDOWS_MM", "Windows MM"),
 )
 
-#: A JACK port that goes takes with it what its readers have not read in this period, so it stays for two of the longest
-#: in use (4096 frames at 44.1 kHz are 93 ms). rtmidi waits until the last message has left us, and no longer.
-_JACK_GRACE_S = 0.2
+#: A JACK port that goes takes with it what its readers have not read. Two of the longest periods in use are 0.2 s (4096
+#: frames at 44.1 kHz are 93 ms each); on a machine that is busy beyond its cores a server was seen to need more, and
+#: what is lost then is the last note-off. rtmidi waits until the last message has left us, and no longer.
+_JACK_GRACE_S = 0.5
 
 _REMEDIES = {
     "linux": "load ALSA's sequencer (modprobe snd-seq) or start a JACK server (jackd -d dummy), then run again",
