@@ -187,11 +187,12 @@ class BoardSource:
     def _times(self, rows: FloatArray) -> FloatArray:
         """Return even times for rows that have just arrived, with a leap where some were lost."""
         now_s, n_rows = self._clock.now_s(), len(rows)
-        starts = [0]
-        lost = np.zeros(n_rows, dtype=np.int64)
-        if self._shape.package_row is not None:
-            lost = self._packages.lost(rows[:, self._shape.package_row], self._dejitter.behind_s(now_s, n_rows))
-            starts += [row for row in np.flatnonzero(lost).tolist() if row]
+        if self._shape.package_row is None:
+            return self._dejitter.place(now_s, n_rows)
+        lost = self._packages.lost(rows[:, self._shape.package_row], self._dejitter.behind_s(now_s, n_rows))
+        if not lost.any():
+            return self._dejitter.place(now_s, n_rows)
+        starts = [0, *(row for row in np.flatnonzero(lost).tolist() if row)]
         times = []
         for start, stop in zip(starts, [*starts[1:], n_rows], strict=True):
             self._dejitter.skip(int(lost[start]))

@@ -139,7 +139,7 @@ class Dejitter:
             self._origin = stamp - (count - 1) / self._rate_hz
         self._measure(stamp, count)
         error_s = self.behind_s(stamp, count)
-        correction = float(np.clip(0.05 * error_s / max(count / self._true_hz, 0.02), -0.005, 0.005))
+        correction = min(max(0.05 * error_s / max(count / self._true_hz, 0.02), -0.005), 0.005)
         step_s = (1.0 + correction) / self._true_hz
         times: FloatArray = self._next_s + step_s * np.arange(count, dtype=np.float64)
         self._next_s += step_s * count
