@@ -115,7 +115,7 @@ class ErpClassifier:
             As :func:`trial_of` gives it.
         """
         both = np.concatenate([self.prototypes, self.filters @ trial_uv])
-        covariance = _oas(both)
+        covariance = oas(both)
         values, vectors = np.linalg.eigh(self.whitening @ covariance @ self.whitening)
         logarithm = (vectors * np.log(values)) @ vectors.T
         return float(np.sum(self.weights * logarithm)) + self.bias
@@ -263,15 +263,27 @@ class ErpScorer:
         return 1.0 / (1.0 + math.exp(-log_odds))
 
 
-def _oas(rows: FloatArray) -> FloatArray:
-    """Return the oracle approximating shrinkage estimate of the covariance of `rows`, shape (n_rows, n_times)."""
-    n_rows, count = rows.shape
-    centred = rows - rows.mean(axis=1, keepdims=True)
-    covariance: FloatArray = centred @ centred.T / count
-    mu = float(np.trace(covariance)) / n_rows
-    power = float(np.mean(covariance**2))
+def oas(signals: FloatArray) -> FloatArray:
+    """Return the oracle approximating shrinkage estimate of covariances.
+
+    Parameters
+    ----------
+    signals : ndarray, shape (..., n_rows, n_times)
+
+    Returns
+    -------
+    ndarray, shape (..., n_rows, n_rows)
+
+    References
+    ----------
+    Y. Chen et al. 2010, see :class:`ErpClassifier`; equation 23 with scikit-learn's reading of it.
+    """
+    n_rows, count = signals.shape[-2:]
+    centred = signals - signals.mean(axis=-1, keepdims=True)
+    covariance = centred @ np.swapaxes(centred, -1, -2) / count
+    mu = np.trace(covariance, axis1=-2, axis2=-1)[..., None, None] / n_rows
+    power = np.mean(covariance**2, axis=(-2, -1), keepdims=True)
     over = (count + 1.0) * (power - mu**2 / n_rows)
-    shrinkage = 1.0 if over == 0 else min((power + mu**2) / over, 1.0)
-    covariance = (1.0 - shrinkage) * covariance
-    covariance[np.diag_indices(n_rows)] += shrinkage * mu
-    return covariance
+    shrinkage = np.where(over == 0, 1.0, np.minimum((power + mu**2) / np.where(over == 0, 1.0, over), 1.0))
+    shrunk: FloatArray = (1.0 - shrinkage) * covariance + shrinkage * mu * np.eye(n_rows)
+    return shrunk

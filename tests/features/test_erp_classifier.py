@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from eeg_files import split
 from erp_trials import epochs, oddball, trials
+from sklearn.covariance import oas as sklearn_oas
 
 from brainmidi.errors import SignalError
-from brainmidi.features.erpclassifier import ErpClassifier, ErpScorer, trial_of
+from brainmidi.features.erpclassifier import ErpClassifier, ErpScorer, oas, trial_of
 from brainmidi.features.erpfit import cross_validate, fit_classifier, fit_estimator
 from brainmidi.features.extractor import FeatureExtractor
 from brainmidi.features.settings import ErpSettings, FeatureSettings
@@ -28,6 +29,13 @@ def test_live_scores_are_those_of_the_estimator():
     layout = (taken.before, estimator.columns, taken.n_samples, taken.step, estimator.rereferenced)
     live = [classifier.score(trial_of(epoch, *layout)) for epoch in taken.epochs]
     assert live == pytest.approx(estimator.scores(taken, everything), abs=1e-9)
+
+
+def test_covariances_are_shrunk_as_scikit_learn_does():
+    signals = np.random.default_rng(0).standard_normal((3, 6, 20))
+    assert oas(signals) == pytest.approx(np.stack([sklearn_oas(one.T)[0] for one in signals]), abs=1e-12)
+    assert oas(signals[0]) == pytest.approx(oas(signals)[0], abs=1e-15)
+    assert oas(np.zeros((2, 5))) == pytest.approx(np.zeros((2, 2)))
 
 
 def test_a_response_is_told_from_none_in_stretches_that_were_not_trained_on(fitted):
