@@ -23,6 +23,7 @@ _PENALTIES = np.logspace(-1, 5, 13)
 _INNER = 4  # folds within the training folds, for the penalty
 _RESAMPLES = 1000
 _SURE = 0.05  # the lower end of the 90 % interval of the gain has to lie above 0
+_LEAST_GAIN = 0.01  # nobody hears less
 _Z_LIMIT = 6.0  # a torn window must not pull the fit
 
 
@@ -163,7 +164,8 @@ def fit_learned(table: Labelled, baseline: Baseline, rule: KnobRule, gap_s: floa
     compared = f"{score[LEARNED]:.2f} on held-out windows, {score[rival]:.2f} for {rival}"
     if score[LEARNED] < FLOOR_AUC:
         return Verdict(None, f"{compared}; {FLOOR_AUC:g} is needed")
-    if _gain(blocks(table, BLOCK_S)[tested], ours, rivals[rival], pairs, seed) <= 0:
+    sure = _gain(blocks(table, BLOCK_S)[tested], ours, rivals[rival], pairs, seed) > 0
+    if not sure or score[LEARNED] - score[rival] < _LEAST_GAIN:
         return Verdict(None, f"{compared}; that is not surely better, and one feature is simpler")
     model = _ridge(table, z, target, gap_s)
     weights = model.coef_ / spread

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,8 +54,8 @@ def check_fit(profile: Profile, name: str, config: SessionConfig, montage: Monta
         then = profile.signal.get(key, usual.get(key))
         if then != now.get(key):
             raise ConfigError(
-                f"profile {name} was made with [signal] {key} = {then}, session.toml has {now.get(key)}; "
-                "calibrate again, or set it back"
+                f"profile {name} was made with [signal] {key} = {json.dumps(then)}, now it is {json.dumps(now.get(key))}; "
+                "calibrate again, or set it back in session.toml"
             )
 
 

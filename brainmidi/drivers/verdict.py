@@ -103,8 +103,8 @@ def drift_lines(days: Sequence[Day], electrodes: Sequence[str]) -> list[str]:
     if far:
         also = f" and {len(far) - 3} more" if len(far) > 3 else ""
         shown.append(
-            f"warning:         {', '.join(far[:3])}{also} moved by more than {DRIFT_Z:g} z between days: knobs on it "
-            "stand off the middle; calibrate on the day, or add --baseline SECONDS"
+            f"warning:         {', '.join(far[:3])}{also} moved by more than {DRIFT_Z:g} z between days: knobs on "
+            "them stand off the middle; calibrate on the day, or give --baseline SECONDS in place of the profile"
         )
     return shown
 

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from eeg_files import needs_recordings, recordings
 from simulated_people import NAMES, RATE_HZ, person
 
 from brainmidi.acquire.demo import DemoSource
+from brainmidi.acquire.recording import open_recording
 from brainmidi.config import parse_config
 from brainmidi.controls.profileread import load_profile
 from brainmidi.drivers import assemble, verdict
@@ -109,7 +111,7 @@ def test_a_learned_map_turns_a_knob_by_itself(found, tmp_path):
     [
         (Montage(NAMES[:3], RATE_HZ), {}, "O2 on one side only"),
         (Montage(NAMES, 250.0), {}, "another rate"),
-        (Montage(NAMES, RATE_HZ), {"window_s": 3.0}, r"made with \[signal\] window_s = 2.0, session.toml has 3.0"),
+        (Montage(NAMES, RATE_HZ), {"window_s": 3.0}, r"made with \[signal\] window_s = 2.0, now it is 3.0"),
     ],
 )
 def test_a_profile_that_does_not_fit_is_one_line(found, tmp_path, montage, signal, words):
@@ -262,3 +264,27 @@ def test_stimuli_in_a_calibration_fit_the_classifier_that_a_take_goes_by(tmp_pat
     chain = assemble.make_chain(config, source, assemble.choose_rest(config, source))
     frames = chain.process(source.read(float("inf")))
     assert frames[-1].features["erp.target"] > 0.9
+
+
+@pytest.mark.recording
+@needs_recordings
+def test_a_real_persons_closed_eyes_are_found_and_their_alpha_rhythm():
+    runs = []
+    for name, phase in (("S001R01.edf", "open"), ("S001R02.edf", "closed")):
+        source = open_recording(recordings() / "eegbci" / name)
+        chunk = source.read(float("inf"))
+        assert chunk is not None
+        runs.append(Recording(name, False, chunk, parse_events(phase, name, (), source.duration_s)))
+    found = calibrate(CONFIG, runs, CREATED)
+    best = found.knobs[0]
+    assert best.separation.feature == "alpha.posterior"
+    assert best.separation.auc > 0.98
+    assert best.held_out > 0.98
+    assert found.profile.line_hz == 60.0
+    assert found.profile.alpha_hz == pytest.approx(10.0, abs=0.5)
+    assert found.profile.bad == ()
+    # Labels that have nothing to do with the eyes: ten seconds each, in turns, in either recording.
+    turns = tuple(Span(("open", "closed")[at // 10 % 2], float(at), at + 10.0) for at in range(0, 60, 10))
+    shuffled = [replace(run, spans=turns) for run in runs]
+    with pytest.raises(ControlError, match="no feature separates"):
+        calibrate(CONFIG, shuffled, CREATED)
