@@ -21,7 +21,7 @@ def ports() -> None:
     incoming = MidiInput(None, lambda data, time_s: None, lambda line: None)
     try:
         incoming.start()
-        typer.echo(f"{VIRTUAL_INPUT}: can be opened" if incoming.port else f"{VIRTUAL_INPUT}: {incoming.reason}")
+        typer.echo(f"{incoming.port}: can be opened" if incoming.port else f"{VIRTUAL_INPUT}: {incoming.reason}")
     finally:
         incoming.close()
     _list("ports to play to (--port)", list_ports())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from brainmidi.errors import MidiError
 from brainmidi.midi.clock import MonotonicClock
-from brainmidi.midi.ports import CLIENT_NAME, inputs, names, place_of
+from brainmidi.midi.ports import CLIENT_NAME, INPUT_CLIENTS, inputs, names, place_of
 
 if TYPE_CHECKING:  # brainmidi.types brings numpy, which the player does not load
     from brainmidi.types import Clock
@@ -100,7 +100,7 @@ class MidiInput:
         try:
             if place is None:
                 midi_in.open_virtual_port(VIRTUAL_INPUT if api == "CoreMIDI" else INPUT_NAME)
-                self.port = VIRTUAL_INPUT
+                self.port = f"{INPUT_CLIENTS.get(api, CLIENT_NAME)}:{INPUT_NAME}"
             else:
                 self.port = names(midi_in)[place]
                 midi_in.open_port(place, INPUT_NAME)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # brainmidi.types brings numpy, which the player does not loa
 #: The fixed name by which other programs find us; never a process number, so that a saved routing keeps working.
 CLIENT_NAME, PORT_NAME = "brainmidi", "out"
 VIRTUAL_NAME = f"{CLIENT_NAME}:{PORT_NAME}"
+#: Of the end that hears. A JACK client has a name of its own, and rtmidi makes a client for each end: fixed too.
+INPUT_CLIENTS: Mapping[str, str] = {"JACK": f"{CLIENT_NAME}-in"}
 
 #: rtmidi's constants in the order in which we ask, with the name that we print.
 _APIS: tuple[tuple[str, str], ...] = (
@@ -258,8 +260,7 @@ def _outputs(rtmidi: ModuleType | None) -> tuple[list[tuple[str, Any]], list[str
 
 def inputs(rtmidi: ModuleType | None = None) -> tuple[list[tuple[str, Any]], list[str]]:
     """Return (name, MidiIn) of every MIDI system that answers, best first, and why the others did not."""
-    # A JACK client has one name of its own, and rtmidi makes a client for each end: a fixed name for this one too.
-    return _ends("MidiIn", {"JACK": f"{CLIENT_NAME}-in"}, rtmidi)
+    return _ends("MidiIn", INPUT_CLIENTS, rtmidi)
 
 
 def _ends(kind: str, clients: Mapping[str, str], rtmidi: ModuleType | None) -> tuple[list[tuple[str, Any]], list[str]]:

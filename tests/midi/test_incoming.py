@@ -90,13 +90,17 @@ class Ear:
 
 
 @pytest.mark.parametrize(
-    ("kind", "opened", "client"),
-    [("core", "brainmidi:in", "brainmidi"), ("alsa", "in", "brainmidi"), ("jack", "in", "brainmidi-in")],
+    ("kind", "opened", "client", "port"),
+    [
+        ("core", "brainmidi:in", "brainmidi", "brainmidi:in"),
+        ("alsa", "in", "brainmidi", "brainmidi:in"),
+        ("jack", "in", "brainmidi-in", "brainmidi-in:in"),
+    ],
 )
-def test_a_virtual_input_has_a_fixed_name_in_every_system(kind, opened, client):
+def test_a_virtual_input_has_a_fixed_name_in_every_system(kind, opened, client, port):
     system = System()
     ear = Ear(None, **{kind: system})
-    assert (ear.input.port, system.ends[0].opened, system.clients) == ("brainmidi:in", opened, [client])
+    assert (ear.input.port, system.ends[0].opened, system.clients) == (port, opened, [client])
     assert ear.said == []
 
 

@@ -32,7 +32,7 @@ def next_notice(player, kind):
 
 def test_what_is_played_to_the_virtual_input_is_told_with_its_time_and_beat(jack):
     with PlayerProcess.start() as player:
-        assert player.info.input == "brainmidi:in"
+        assert player.info.input == "brainmidi-in:in"
         keyboard = open_output("brainmidi-in")
         player.send(whole_note(0, bpm=10.0), None)
         begun_s = player.begin(0.0)
