@@ -123,20 +123,23 @@ def onset_figures(opened: Chunk, closed: Chunk, splices: int = 40, seed: int = 1
         chosen.append(f"{material.segment_s:g} s and {z:g}")
     real, sham = np.array(real_s), np.array(sham_s)
 
-    def line(name: str, statistic: Statistic, bar: float | None = None, note: str = "") -> Figure:
+    def line(
+        name: str, statistic: Statistic, bar: float | None = None, note: str = "", *, more: bool = False
+    ) -> Figure:
         low, high = bootstrap([real[at : at + 1] for at in range(len(real))], statistic, _rng(seed, 3))
         both, rng = np.concatenate([real, sham]), _rng(seed, 4)
-        lots = control([statistic(rng.permutation(both)[: len(real)]) for _ in range(_ROUNDS)])
+        value = statistic(real)
+        lots = control([statistic(rng.permutation(both)[: len(real)]) for _ in range(_ROUNDS)], value if more else None)
         alone = statistic(sham)
         never = Control(alone, alone, alone, 1)
-        return Figure("eyes closing", name, statistic(real), low, high, bar, True, lots, never, note)
+        return Figure("eyes closing", name, value, low, high, bar, True, lots, never, note)
 
     low, high = bootstrap(false, _mean, _rng(seed, 3))
     note = f"segments and robust z chosen in the other quarters: {', '.join(chosen)}; sham: spliced from open to open"
     return [
         line("onset found after (s), median", lambda found: quantile(found, 0.5), SOON_S, note),
         line("onset found after (s), 90th percentile", lambda found: quantile(found, 0.9)),
-        line(f"onset found within {SOON_S:g} s, share", lambda found: float((found <= SOON_S).mean())),
+        line(f"onset found within {SOON_S:g} s, share", lambda found: float((found <= SOON_S).mean()), more=True),
         Figure("eyes closing", "false alarms, share of time", _mean(np.concatenate(false)), low, high, FALSE_BAR, True),
     ]
 
