@@ -32,6 +32,8 @@ _HUNCH = 2
 _LOCKED, _DECIDE, _SLIP = 12, 12, 36
 #: How much worse (in variances) the old line does where a new tempo is clear, and at most where the old one is.
 _CLEAR, _SAME = 36.0, 12.0
+#: Doubted ticks between looks, and how much worse the old line does where the first look is enough.
+_LOOK, _GLARING = 6, 100.0
 #: Doubted ticks after which the loop believes nothing and starts again.
 _GIVE_UP = 96
 #: Ticks in a row that lie on the line again, upon which the doubt is over.
@@ -127,7 +129,7 @@ class PhaseLoop:
             return
         newest = self._doubted[-_SLIP:]
         # Not with every tick: who looks often enough sees a slope in any noise.
-        if len(newest) >= _DECIDE and len(self._doubted) % 6 == 0:
+        if len(self._doubted) % _LOOK == 0:
             n = len(newest)
             _, slope_s, spread_s = _line([(count, residual) for count, _, residual in newest])
             mean_s = sum(residual for _, _, residual in newest) / n
@@ -135,7 +137,8 @@ class PhaseLoop:
             # How much worse a line beside the old one explains them than any line: the square of Student's t.
             surplus = slope_s**2 * n * (n**2 - 1) / 12 / max(self._jitter_s(), spread_s) ** 2
             full = n == _SLIP or (n >= 2 * _DECIDE and surplus < _SAME)
-            if spread_s <= gate_s and (surplus > _CLEAR or (full and slip == 0)):
+            clear = surplus > (_CLEAR if n >= _DECIDE else _GLARING)
+            if spread_s <= gate_s and (clear or (full and slip == 0)):
                 self._relock([(count, time_s) for count, time_s, _ in newest[-2 * _DECIDE :]])
             elif spread_s <= gate_s and full:
                 self._variance_s2 = max(self._variance_s2, spread_s**2)
