@@ -225,12 +225,11 @@ class PlayerCore:
 
     def _controls_s(self) -> float | None:
         """Clock time of the next control change; None where a note is due on its tick, which goes first."""
-        if self._current is None:
-            return None
-        if self._stands(self._current):
-            return self._controls.deadline_s
+        wanted_s = self._controls.deadline_s
+        if wanted_s is None or self._current is None or self._stands(self._current):
+            return None if self._current is None else wanted_s
         free = self._sounding.free_tick(self._tick_now()) + self._controls.n_channels
-        return self._controls.deadline_s if self._next_beat(self._current) * TICKS_PER_BEAT >= free else None
+        return wanted_s if self._next_beat(self._current) * TICKS_PER_BEAT >= free else None
 
     def _send_controls(self, now_s: float) -> None:
         wanted_s = self._controls_s()
