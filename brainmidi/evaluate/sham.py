@@ -56,7 +56,8 @@ def make_sham(
     Parameters
     ----------
     config : SessionConfig
-        All settings; each stream has its own baseline by the rule that they give.
+        All settings. A profile or a recorded rest holds for the recording and its surrogates; other brains, and all
+        where none is named, have their own first seconds.
     recordings : sequence of (str, Path)
         Of one brain, each with its label; several are joined, and the labels are the phases that the music is held
         against.
@@ -135,7 +136,7 @@ class _Player:
         chunk = brain.chunk
         # The source is called as the score is: the name must not tell whose it is.
         source = ArraySource(midi.stem, chunk.samples_uv, chunk.montage, chunk.markers)
-        signal = prepare(config, source)
+        signal = prepare(_without_profile(config) if brain.kind == OTHER else config, source)
         session = make_session(setup, config.session.parts, lambda: voices, checkpoints=self._checkpoints)
         files = TakeFiles(midi, title=midi.stem)
         channels = config.channels()
@@ -149,6 +150,12 @@ class _Player:
         from brainmidi.drivers.voices import load_voices
 
         return load_voices(self._config.session.parts, checkpoints=self._checkpoints, style=self._setup.style)
+
+
+def _without_profile(config: SessionConfig) -> SessionConfig:
+    """Return the settings for another person, to whom a profile or a recorded rest does not belong."""
+    rest = config.baseline.model_copy(update={"profile": "", "recording": ""})
+    return config.model_copy(update={"baseline": rest})
 
 
 def _key(found: Mapping[str, Score], truth: Reference) -> Key:

@@ -125,6 +125,15 @@ def test_phases_are_the_labels_of_files_or_the_markers_within(eyes, tmp_path: Pa
     assert np.isnan(brains.reference(brain, parse_config({})).at(1.0))
 
 
+def test_another_person_is_not_measured_against_this_one_s_rest(eyes, tmp_path: Path) -> None:
+    config = parse_config({"session": {"bars": 4}, "baseline": {"recording": str(eyes[0][1])}})
+    other = record(tmp_path / "other.csv", 5, seed=9, names=("C3", "C4", "P3"))
+    key = make(config, eyes, tmp_path / "sham", others=[other], n=1)
+    assert sorted(key.origins.values()) == sorted([REAL, brains.SURROGATE, brains.OTHER])
+    rest = sham._without_profile(config).baseline
+    assert (rest.recording, rest.profile, config.baseline.recording) == ("", "", str(eyes[0][1]))
+
+
 def test_recordings_of_two_montages_are_not_joined(eyes, tmp_path: Path) -> None:
     other = record(tmp_path / "three.csv", 1, names=("O1", "O2", "Pz"))
     with pytest.raises(SourceError, match=r"three.csv has 3 channels.*open.csv 2.*one montage"):
