@@ -105,7 +105,7 @@ class MidiInput:
                 self.port = names(midi_in)[place]
                 midi_in.open_port(place, INPUT_NAME)
         except NotImplementedError:
-            reasons.append(f"{api}: no virtual ports on this system")
+            reasons.append(f"{api}: no virtual ports on this system; create one in loopMIDI and name it with --input")
         except (OSError, RuntimeError, IndexError) as error:  # it may go between listing and opening
             reasons.append(f"{api}: {error}")
         else:
