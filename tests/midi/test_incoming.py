@@ -117,9 +117,8 @@ def test_windows_has_no_virtual_input_and_says_so():
     system = System(virtual=NotImplementedError())
     ear = Ear(None, windows=system)
     assert ear.input.port is None
-    assert ear.input.reason == (
-        "no virtual input (Windows MM: no virtual ports on this system; create one in loopMIDI and name it with --input)"
-    )
+    assert ear.input.reason.startswith("no virtual input (Windows MM: no virtual ports on this system")
+    assert "create one in loopMIDI and name it with --input" in ear.input.reason
     ear.input.close()
     assert all(end.deleted for end in system.ends)
 
