@@ -94,7 +94,9 @@ class SpectrumWindow:
         if self._gate is not None:
             usable &= self._gate.judge(density, clean)
         counted = np.concatenate([self._usable, usable])
-        masked = np.concatenate([self._density, np.where(usable[:, self._zones, :], density, 0.0)])
+        if not usable.all():
+            density = np.where(usable[:, self._zones, :], density, 0.0)
+        masked = np.concatenate([self._density, density])
         n = len(stops)
         # Added one after the other: a sum over an axis may group its terms by the array's shape.
         total, count = masked[:n].copy(), counted[:n].copy()
@@ -102,6 +104,8 @@ class SpectrumWindow:
             total += masked[back : back + n]
             count += counted[back : back + n]
         self._density, self._usable = masked[n:], counted[n:]
+        if counted.all():  # as nearly always; the same numbers as below
+            return total / (self._carried + 1.0)
         count = count[:, self._zones, :]
         return np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
 
