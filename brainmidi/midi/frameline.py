@@ -71,6 +71,10 @@ class FrameLine:
         """Return the frame, not wrapped, on which clock time `at_s` falls."""
         return round(self._exact(at_s))
 
+    def time_s(self, frame: int) -> float:
+        """Return the clock time of a frame that is not wrapped."""
+        return self._at_s + (frame - self._at_frame) / self._rate_hz
+
     def unwrapped(self, frame: int) -> int:
         """Return the frame that the server's counter `frame` stands for: the one nearest to the newest observed."""
         return self._newest + (frame - self._newest + _WRAP // 2) % _WRAP - _WRAP // 2

@@ -17,6 +17,8 @@ from brainmidi.midi.clock import MonotonicClock
 from brainmidi.midi.frameline import FrameLine
 
 if TYPE_CHECKING:  # brainmidi.types brings numpy, which the player does not load
+    from brainmidi.midi.incoming import OnChange, OnMessage
+    from brainmidi.midi.jackinput import JackInput
     from brainmidi.types import Clock
 
 #: How long before its period begins a message has to be handed over: what a busy machine delays our thread.
@@ -64,6 +66,7 @@ class JackOutput:
         self._lock = threading.Lock()
         self._last_frame = 0
         self._gone: str | None = None
+        self._input: JackInput | None = None
         self._out = client.midi_outports.register(name)
         self.port: str | None = self._out.name
         self.reason: str | None = None
@@ -128,6 +131,14 @@ class JackOutput:
             raise MidiError(f"port {port!r} cannot be connected: {error}; look at jack_lsp -c") from error
         self.port = port
 
+    def listen(self, name: str | None, on_message: OnMessage, on_change: OnChange) -> JackInput:
+        """Open our input beside the output, see :class:`~brainmidi.midi.jackinput.JackInput`; return it started."""
+        from brainmidi.midi.jackinput import JackInput
+
+        self._input = JackInput(self._client, name, on_message, on_change)
+        self._input.start()
+        return self._input
+
     def close(self) -> None:
         """Send what still waits, give readers time to read it, and let the port go; may be called twice."""
         client, gone = self._client, self._gone
@@ -149,6 +160,8 @@ class JackOutput:
         self._line.observe(self._clock.now_s(), self._client.frame_time)
         begin = self._line.unwrapped(self._client.last_frame_time)
         end = begin + frames
+        if self._input is not None:
+            self._input.take(begin, self._line)
         self._out.clear_buffer()
         place = 0
         with self._lock:

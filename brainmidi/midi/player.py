@@ -23,6 +23,7 @@ from brainmidi.midi.clock import MonotonicClock
 from brainmidi.midi.core import PlayerCore
 from brainmidi.midi.followed import FollowedTimeline, timeline_of
 from brainmidi.midi.incoming import MidiInput, OnChange, OnMessage
+from brainmidi.midi.jackport import JackOutput
 from brainmidi.midi.ledger import Ledger
 from brainmidi.midi.ports import Output, open_output
 from brainmidi.midi.settings import PlayerSettings
@@ -108,7 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lambda data, time_s: inbox.put(_Heard(data, time_s)),
             lambda line: outbox.put({"op": "notice", "kind": "input", "index": -1, "detail": line}),
         )
-        timeline, leave_session = _open_clock(settings, output.api, lambda: inbox.put(_Woken()))
+        # rtmidi stamps what JACK brings by the period in which it read it
+        grain_s = _JACK_GRAIN_S if output.api == "JACK" and not output.ahead_s else 0.0
+        timeline, leave_session = _open_clock(settings, grain_s, lambda: inbox.put(_Woken()))
     except BrainmidiError as error:
         outbox.put({"op": "error", "message": str(error)})
         outbox.put(None)
@@ -255,17 +258,19 @@ def _open_ports(settings: PlayerSettings, on_message: OnMessage, on_change: OnCh
         network.listen(on_message)
         return network, network
     output = open_output(settings.port, backend=settings.backend)
+    if isinstance(output, JackOutput):
+        return output, output.listen(settings.input, on_message, on_change)
     incoming = MidiInput(settings.input, on_message, on_change)
     incoming.start()
     return output, incoming
 
 
 def _open_clock(
-    settings: PlayerSettings, api: str, on_change: Callable[[], None]
+    settings: PlayerSettings, grain_s: float, on_change: Callable[[], None]
 ) -> tuple[Timeline, Callable[[], None]]:
     """Return the timeline that `settings` ask for, and what to call when it is wanted no more."""
     if settings.clock.source != "link":
-        return timeline_of(settings.clock, grain_s=_JACK_GRAIN_S if api == "JACK" else 0.0), lambda: None
+        return timeline_of(settings.clock, grain_s=grain_s), lambda: None
     from brainmidi.midi.linkclock import open_link
 
     link = open_link(MonotonicClock(), bpm=settings.clock.bpm, bar_beats=settings.clock.bar_beats, on_change=on_change)

@@ -128,7 +128,9 @@ class ClockFollower:
 
     def _tick(self, time_s: float) -> None:
         self.give_up(time_s)
-        if self._heard_s is None or time_s > self._heard_s + self._patience_s():
+        # A master that sends no clock while it stands has lost none: with Continue its first clock begins anew.
+        gap_s = 2 * self._loop.period_s if self._armed else self._patience_s()
+        if self._heard_s is None or time_s > self._heard_s + gap_s:
             self._loop.restart(time_s)
         else:
             self._loop.take(time_s)

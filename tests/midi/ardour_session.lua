@@ -2,7 +2,7 @@
 --
 --     ardour7-lua ardour_session.lua FOLDER
 --
--- Says "ready" when the track is there, and "done" after each of: record, play, stop, locate SECONDS, tempo BPM, quit.
+-- Says "ready" when the track is there, and "done" after each of: record SECONDS (where from), stop, quit.
 local folder = arg[1]
 io.stdout:setvbuf("line")
 
@@ -17,6 +17,8 @@ end
 AudioEngine:set_backend("JACK", "daw", "")
 local session = create_session(folder, "take", 48000)
 assert(session, "no session")
+-- Another thread of Ardour's connects the session's ports now, and libjack mixes up what two threads ask of the server.
+ARDOUR.LuaAPI.usleep(500000)
 local midi = ARDOUR.ChanCount(ARDOUR.DataType("midi"), 1)
 local tracks = session:new_midi_track(
   midi, midi, true, ARDOUR.PluginInfo(), nil, nil, 1, "brain",
@@ -28,15 +30,21 @@ end
 local by = ARDOUR.TransportRequestSource.TRS_UI
 local commands = {}
 
-function commands.record()
-  session:goto_start()
-  session:maybe_enable_record(false)
-  commands.play()
+local function locate(seconds)
+  local at = math.floor(tonumber(seconds) * 48000)
+  session:request_locate(at, false, ARDOUR.LocateTransportDisposition.RollIfAppropriate, by)
+  wait(function() return session:transport_sample() == at end)
 end
 
-function commands.play()
+local function play()
   session:request_roll(by)
   wait(function() return session:transport_rolling() end)
+end
+
+function commands.record(seconds)
+  locate(seconds)
+  session:maybe_enable_record(false)
+  play()
 end
 
 function commands.stop()
@@ -44,12 +52,6 @@ function commands.stop()
   wait(function() return not session:transport_rolling() end)
   ARDOUR.LuaAPI.usleep(300000) -- the take is written by another thread
   session:save_state("")
-end
-
-function commands.locate(seconds)
-  local at = math.floor(tonumber(seconds) * 48000)
-  session:request_locate(at, false, ARDOUR.LocateTransportDisposition.RollIfAppropriate, by)
-  ARDOUR.LuaAPI.usleep(100000)
 end
 
 print("ready")

@@ -12,7 +12,7 @@ def jack_server() -> Iterator[JackServer]:
     reason = missing_jack()
     if reason is not None:
         pytest.skip(reason)
-    server = JackServer()
+    server = JackServer(realtime=True)
     yield server
     server.stop()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import wave
+from contextlib import suppress
 from pathlib import Path
 
 import mido
@@ -57,33 +58,40 @@ class Ardour:
             text=True,
             bufsize=1,
         )
-        self._await("ready")
 
-    def _await(self, word: str) -> None:
-        said = []
-        for line in self.process.stdout:
-            said.append(line.strip())
-            if said[-1] == word:
-                return
-        raise AssertionError(f"Ardour ended before it said {word}: {said}; see {self.log.name}")
+    @classmethod
+    def start(cls, server: JackServer, folder: Path) -> Ardour:
+        """Return a session whose ports are there; Ardour loses the server now and then while it makes them."""
+        for attempt in range(5):
+            ardour = cls(server, folder / str(attempt))
+            if ardour.hears("ready") and {TRACK, CLOCK_OUT} <= set(server.run("jack_lsp").splitlines()):
+                return ardour
+            ardour.close()
+        raise AssertionError(f"Ardour does not come up; see {folder}")
+
+    def hears(self, word: str) -> bool:
+        """Wait until Ardour says `word`; return whether it did."""
+        return any(line.strip() == word for line in self.process.stdout)
 
     def tell(self, command: str) -> None:
         """Have a command of ardour_session.lua done."""
         self.process.stdin.write(command + "\n")
-        self._await("done")
+        assert self.hears("done"), f"Ardour ended at {command!r}; see {self.log.name}"
 
     def listen(self, port: str) -> None:
         """Connect a port of ours to the track."""
         self.server.run("jack_connect", port, TRACK)
 
     def take(self) -> Path:
-        """Return the newest recording."""
-        takes = sorted(self.folder.glob("interchange/*/midifiles/*.mid"), key=lambda path: path.stat().st_mtime)
+        """Return the newest recording; Ardour also keeps empty files for takes to come."""
+        files = sorted(self.folder.glob("interchange/*/midifiles/*.mid"), key=lambda path: path.stat().st_mtime)
+        takes = [path for path in files if strikes(path)]
         assert takes, "Ardour recorded nothing"
         return takes[-1]
 
     def close(self) -> None:
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
         try:
             self.process.wait(20)
         finally:
