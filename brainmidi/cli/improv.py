@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 def improv(
     source: Annotated[
-        str | None, typer.Option(metavar="NAME", help="demo, a BrainFlow board, lsl:NAME, or a recording. [default: demo]")
+        str | None,
+        typer.Option(metavar="NAME", help="demo, a BrainFlow board, lsl:NAME, or a recording. [default: demo]"),
     ] = None,
     board: Annotated[
         str | None, typer.Option(metavar="NAME", help="The board that made a BrainFlow csv, where it fits several.")
