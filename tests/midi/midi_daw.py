@@ -12,7 +12,8 @@ import mido
 import numpy as np
 from midi_jack import JackServer
 
-NEEDED = ("ardour7-lua", "jack_connect")
+#: Ardour's name for its interpreter has its version in it.
+LUA = next(filter(shutil.which, ("ardour8-lua", "ardour7-lua")), None)
 FONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
 SYNTH, SYNTH_LEFT = "fluidsynth-midi:midi_00", "fluidsynth-midi:left"
 TRACK = "daw:brain/midi_in 1"
@@ -28,8 +29,7 @@ CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
 
 def missing_daw() -> str | None:
     """Return why there can be no DAW, or None."""
-    missing = [program for program in NEEDED if shutil.which(program) is None]
-    return f"{', '.join(missing)} not installed: apt-get install ardour" if missing else None
+    return "ardour7-lua not installed: apt-get install ardour" if LUA is None else None
 
 
 def missing_synth() -> str | None:
@@ -50,7 +50,7 @@ class Ardour:
         self.log = (folder / "ardour.txt").open("w")
         script = Path(__file__).with_name("ardour_session.lua")
         self.process = subprocess.Popen(
-            ["ardour7-lua", str(script), str(self.folder)],
+            [str(LUA), str(script), str(self.folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
