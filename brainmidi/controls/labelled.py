@@ -25,6 +25,7 @@ NEUTRAL: tuple[str, ...] = ("rest", "open")
 
 FOLDS = 5
 _SPACING_S = 0.25  # frames closer than this say the same twice: their windows overlap by nine tenths
+_FRAMES = 2000  # more are thinned: every pair of them is compared
 _MOST = 0.95  # share of the frames that has to carry a feature for it to be compared
 
 
@@ -98,6 +99,7 @@ def gather(frames: Mapping[str, Sequence[FeatureFrame]], features: Collection[st
     for frame, phase in labelled:
         if not thinned or frame.time_s - thinned[-1][0].time_s >= _SPACING_S - 1e-9 or phase != thinned[-1][1]:
             thinned.append((frame, phase))
+    thinned = thinned[:: 1 + (len(thinned) - 1) // _FRAMES]
     seen = {name for frame, _ in thinned for name in frame.values if not name.startswith(UNRESTING)}
     names = sorted(seen & set(features))
     table = np.array([[frame.values.get(name, np.nan) for name in names] for frame, _ in thinned])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from brainmidi.controls.baseline import Baseline
 from brainmidi.controls.labelled import Labelled, blocks, contrasts, folds
 from brainmidi.controls.mapping import LEARNED, KnobRule
-from brainmidi.controls.separation import BLOCK_S, FLOOR_AUC, concordance, wins
+from brainmidi.controls.separation import BLOCK_S, FLOOR_AUC, concordance, newcombe, wins
 from brainmidi.errors import ControlError
 from brainmidi.types import BoolArray, FloatArray
 
@@ -162,9 +162,13 @@ def fit_learned(table: Labelled, baseline: Baseline, rule: KnobRule, gap_s: floa
     score = {name: float(wins(values, values)[pairs].mean()) for name, values in (rivals | {LEARNED: ours}).items()}
     rival = max(rivals, key=lambda name: score[name])
     compared = f"{score[LEARNED]:.2f} on held-out windows, {score[rival]:.2f} for {rival}"
+    block = blocks(table, BLOCK_S)
+    ends = [len(set(block[target == place].tolist())) for place in (0.0, 1.0)]
+    if newcombe(score[LEARNED], *ends)[0] <= 0.5:
+        return Verdict(None, f"{compared}; that may be chance")
     if score[LEARNED] < FLOOR_AUC:
         return Verdict(None, f"{compared}; {FLOOR_AUC:g} is needed")
-    sure = _gain(blocks(table, BLOCK_S)[tested], ours, rivals[rival], pairs, seed) > 0
+    sure = _gain(block[tested], ours, rivals[rival], pairs, seed) > 0
     if not sure or score[LEARNED] - score[rival] < _LEAST_GAIN:
         return Verdict(None, f"{compared}; that is not surely better, and one feature is simpler")
     model = _ridge(table, z, target, gap_s)

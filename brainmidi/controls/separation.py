@@ -98,6 +98,34 @@ def separate(table: Labelled, contrast: tuple[str, str], *, seed: int = 0) -> tu
     return tuple(sorted(found, key=lambda one: -one.auc))
 
 
+def chance(table: Labelled, contrast: tuple[str, str], *, seed: int = 0) -> float:
+    """Return how often labels drawn by lot let some feature separate as well as the best one does: a p-value.
+
+    Whole blocks are drawn, of 4 to 8 s, so that each phase has four or more of them; the largest AUC of all features is
+    what is compared, so that having chosen among them is paid for.
+
+    References
+    ----------
+    T. E. Nichols and A. P. Holmes, "Nonparametric permutation tests for functional neuroimaging", Human Brain Mapping
+    15, 2002 (the largest statistic). B. Phipson and G. K. Smyth, "Permutation p-values should never be zero",
+    Statistical Applications in Genetics and Molecular Biology 9, 2010.
+    """
+    pair = table.rows(np.isin(table.phases, contrast))
+    step_s = float(np.median(np.diff(pair.time_s)))
+    shortest_s = step_s * min(np.count_nonzero(pair.phases == phase) for phase in contrast)
+    number = blocks(pair, min(max(shortest_s / 4, BLOCK_S), 2 * BLOCK_S))
+    label = pair.phases[np.unique(number, return_index=True)[1]] == contrast[1]
+    size = np.bincount(number)
+    member = (number == np.arange(len(size))[:, None]).astype(np.float64)
+    won = np.stack([member @ wins(column, column) @ member.T for column in pair.values.T])
+    generator = np.random.Generator(np.random.Philox(key=[seed, 33]))
+    drawn = np.stack([label, *(generator.permutation(label) for _ in range(_RESAMPLES - 1))]).astype(np.float64)
+    of = ((1 - drawn) @ size) * (drawn @ size)
+    ordered = np.einsum("pa,fab,pb->pf", 1 - drawn, won, drawn, optimize=True)
+    best = np.abs(ordered / of[:, None] - 0.5).max(axis=1)
+    return float(np.mean(best >= best[0] - 1e-12))
+
+
 def newcombe(auc: float, n_below: int, n_above: int) -> tuple[float, float]:
     """Return the 95 % score interval of an AUC from so many independent observations of either kind."""
     typical = (n_below + n_above) / 2 - 1

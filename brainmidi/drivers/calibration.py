@@ -16,7 +16,7 @@ from brainmidi.controls.learned import Verdict, fit_learned
 from brainmidi.controls.mapping import KnobRule
 from brainmidi.controls.merging import day_of
 from brainmidi.controls.profile import Profile
-from brainmidi.controls.separation import FLOOR_AUC, Separation, held_out, separate
+from brainmidi.controls.separation import FLOOR_AUC, Separation, chance, held_out, separate
 from brainmidi.drivers import assemble
 from brainmidi.drivers.hearing import at_rest, hear, need_clean
 from brainmidi.drivers.phases import Recording
@@ -25,6 +25,7 @@ from brainmidi.features.settings import feature_names
 from brainmidi.features.spectra import Spectra, background, phase_spectra
 from brainmidi.types import Chunk, Montage
 
+_CHANCE = 0.03  # the least that four blocks of either phase can show is 0.029
 _TIE = 0.01  # AUCs closer than this are one, and the feature that is known better is taken
 #: By the phase that is not neutral: so that closed eyes and counting do not turn all knobs together.
 _PREFERRED = {
@@ -42,15 +43,19 @@ class Knob:
     separation : Separation
     held_out : float
         AUC where the choice of the feature was left to other windows.
+    chance : float
+        The p-value of so good a feature among all of them.
     """
 
     separation: Separation
     held_out: float
+    chance: float
 
     @property
     def accepted(self) -> bool:
         """Whether a knob can follow it."""
-        return self.separation.auc >= FLOOR_AUC and self.separation.low > 0.5 and self.held_out >= FLOOR_AUC
+        strong = self.separation.auc >= FLOOR_AUC and self.held_out >= FLOOR_AUC
+        return strong and self.separation.low > 0.5 and self.chance <= _CHANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +193,7 @@ def _find_knobs(
     for pair in pairs:
         found = separate(table, pair)
         everything += found
-        knobs.append(Knob(best_of(found), held_out(table, pair, window_s)))
+        knobs.append(Knob(best_of(found), held_out(table, pair, window_s), chance(table, pair)))
     return tuple(sorted(knobs, key=lambda knob: (not knob.accepted, -round(knob.separation.auc, 2)))), tuple(everything)
 
 
@@ -202,13 +207,13 @@ def best_of(found: Sequence[Separation]) -> Separation:
 def _nothing_separates(knobs: Sequence[Knob], bad: Sequence[str]) -> str:
     found = "; ".join(
         f"{knob.separation.contrast[0]} and {knob.separation.contrast[1]}: at best {knob.separation.feature} with AUC "
-        f"{knob.separation.auc:.2f} ({knob.held_out:.2f} where other windows chose it)"
+        f"{knob.separation.auc:.2f} ({knob.held_out:.2f} where other windows chose it, p {knob.chance:.3f})"
         for knob in knobs
     )
     also = f"; bad electrodes: {', '.join(bad)}" if bad else ""
     return (
-        f"no feature separates the phases, AUC {FLOOR_AUC:g} is needed ({found}){also}; check --events and the "
-        "posterior electrodes, close your eyes for longer, and record again"
+        f"no feature separates the phases, AUC {FLOOR_AUC:g} with p {_CHANCE:g} is needed ({found}){also}; "
+        "check --events and the posterior electrodes, close your eyes for longer, and record again"
     )
 
 

@@ -53,9 +53,10 @@ def check_fit(profile: Profile, name: str, config: SessionConfig, montage: Monta
     for key in sorted({**now, **profile.signal}):
         then = profile.signal.get(key, usual.get(key))
         if then != now.get(key):
+            made_with, asked = json.dumps(then), json.dumps(now.get(key))
             raise ConfigError(
-                f"profile {name} was made with [signal] {key} = {json.dumps(then)}, now it is {json.dumps(now.get(key))}; "
-                "calibrate again, or set it back in session.toml"
+                f"profile {name} was made with [signal] {key} = {made_with}, now it is {asked}; calibrate again, or "
+                "set it back in session.toml"
             )
 
 

@@ -187,8 +187,8 @@ def _rule(calibration: Calibration, knob: Knob, calm: bool) -> list[str]:
 def _separates(knob: Knob) -> str:
     one = knob.separation
     return (
-        f"{one.feature} separates {_pair(one.contrast)} at AUC {one.auc:.2f} ({one.low:.2f}-{one.high:.2f}); "
-        f"{knob.held_out:.2f} where other windows chose the feature"
+        f"{one.feature} separates {_pair(one.contrast)} at AUC {one.auc:.2f} ({one.low:.2f}-{one.high:.2f}), "
+        f"p {knob.chance:.3f}; {knob.held_out:.2f} where other windows chose the feature"
     )
 
 

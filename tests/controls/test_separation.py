@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from brainmidi.controls.labelled import blocks, contrasts, folds, gather
 from brainmidi.controls.learned import LearnedMap, fit_learned
 from brainmidi.controls.mapping import KnobRule
-from brainmidi.controls.separation import concordance, held_out, newcombe, separate, wins
+from brainmidi.controls.separation import chance, concordance, held_out, newcombe, separate, wins
 from brainmidi.errors import ControlError
 from brainmidi.types import FeatureFrame
 
@@ -80,6 +80,15 @@ def test_the_best_of_many_noises_separates_nothing_on_windows_that_did_not_choos
     best = [separate(noise(seed), ("open", "closed"))[0].auc for seed in range(8)]
     assert np.mean(best) > 0.62
     assert np.mean(scores) < 0.56
+
+
+def test_noise_looks_good_no_more_often_than_its_p_says():
+    p = [chance(noise(seed), ("open", "closed")) for seed in range(40)]
+    assert np.mean(np.array(p) <= 0.05) <= 0.15
+    assert 0.3 < np.median(p) < 0.7
+    phases = in_turns(640)
+    clear = table({"alpha": 1.0 * (phases == "closed"), "beta": noise(0).column("alpha")}, phases)
+    assert chance(clear, ("open", "closed")) < 0.01
 
 
 def test_no_frame_is_trained_on_that_shares_samples_with_a_tested_one():
