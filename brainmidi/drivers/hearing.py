@@ -17,8 +17,8 @@ from brainmidi.errors import ControlError
 from brainmidi.features.extractor import FeatureExtractor
 from brainmidi.types import Chunk, FeatureFrame
 
-#: So much clean signal each phase has to give: four blocks of 4 s, fewer than which no test can tell from chance.
-MIN_CLEAN_S = 16.0
+#: So much clean signal each phase has to give: four blocks of nearly 4 s; with fewer no test can tell chance from not.
+MIN_CLEAN_S = 15.0
 
 _APART_S = 1e5  # recordings lie so far apart on the one time line that folds and blocks are cut on
 _MIN_SHARE = 0.5  # of the electrodes that are not bad has to be good in a frame that counts

@@ -51,7 +51,9 @@ def test_a_recording_becomes_a_profile_a_plot_and_lines_for_session_toml(capsys)
     assert out.endswith("me.json and me.png written; play with it: brainmidi improv --profile me.json\n")
     assert load_profile(Path("me.json")).source == "person.csv"
     assert Path("me.png").stat().st_size > 20_000
-    code, out, _ = run(capsys, "--from-recording", path, "--events", "open=0-16,closed=16-32", "-o", "me.json")
+    code, out, _ = run(
+        capsys, "--from-recording", path, "--events", "open=0-16,closed=16-32,open=32-48,closed=48-64", "-o", "me.json"
+    )
     assert code == 0
     assert "me.json was there before; it is kept as me.1.json" in out
 
@@ -105,14 +107,12 @@ def test_a_wrong_option_is_one_line(capsys, arguments, words):
 
 def test_an_interrupted_calibration_keeps_what_was_recorded_and_the_profile_that_was_there(capsys, monkeypatch):
     Path("me.json").write_text("mine")
-    steps = tuple(replace(step, seconds=10.0) for step in phases.STEPS)
-    monkeypatch.setattr(phases, "STEPS", steps)
     to_the_end = Guide.run
 
     def interrupted(self, tell):
         def stop(moment: Moment) -> None:
             tell(moment)
-            if moment.done > 0.6:
+            if moment.done > 0.8:
                 raise KeyboardInterrupt
 
         return to_the_end(self, stop)
@@ -126,6 +126,18 @@ def test_an_interrupted_calibration_keeps_what_was_recorded_and_the_profile_that
     code, out, _ = run(capsys, "--from-recording", kept, "--events", "markers", "-o", "again.json")
     assert code == 0
     assert out.startswith("your best knob:")
+
+
+def test_a_refused_calibration_keeps_what_was_recorded(capsys, monkeypatch):
+    steps = tuple(replace(step, seconds=12.0) for step in phases.STEPS if step.phase in ("open", "closed"))
+    monkeypatch.setattr(phases, "STEPS", steps)
+    monkeypatch.setattr(phases, "plan_of", lambda steps, begin_s: ((0.0, 0.5),))
+    code, out, err = run(capsys, "--virtual-time", "-o", "me.json")
+    assert (code, out) == (2, "")
+    assert "no feature separates the phases" in err
+    (kept,) = Path().glob("*.csv")
+    assert f"{kept} keeps the 65 s" in err
+    assert not Path("me.json").exists()
 
 
 def test_the_plot_library_loads_only_where_something_is_drawn():

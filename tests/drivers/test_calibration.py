@@ -130,7 +130,7 @@ def test_a_profile_that_does_not_fit_is_one_line(found, tmp_path, montage, signa
         ([person(obeys=False)], "no feature separates the phases, AUC 0.7 with p 0.03 is needed"),
         ([person(flat=True)], "4 of 4 electrodes are bad"),
         ([person(bad=("Fz", "Cz", "O1"))], "3 of 4 electrodes are bad"),
-        ([person("open closed", seconds=5.0)], "open has 3.0 s of clean signal, 16 s are needed"),
+        ([person("open closed", seconds=5.0)], "open has 3.0 s of clean signal, 15 s are needed"),
     ],
 )
 def test_what_cannot_be_calibrated_is_refused_in_one_line(recordings, words):
