@@ -88,6 +88,7 @@ def _checks(
     yield Check("midi", partial(doctormidi.look_at_ports, settings))
     if seconds:
         yield Check("timing", partial(doctormidi.look_at_timing, seconds, tell, figures), seconds + 30.0)
+    yield Check("eeg", doctorsignal.look_at_lsl)
     if listen:
         yield Check("eeg", partial(doctorsignal.look_at_source, settings, _LISTEN_S), 90.0)
     yield Check("models", doctormodels.look_at_weights, 60.0)

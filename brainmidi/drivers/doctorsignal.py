@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
+from brainmidi.acquire.lsl import LslStream, list_streams
 from brainmidi.config import SessionConfig
 from brainmidi.drivers import assemble
 from brainmidi.drivers.doctor import Finding
+from brainmidi.errors import SourceError
 from brainmidi.midi.clock import MonotonicClock
 from brainmidi.types import Chunk, Clock, FloatArray, Montage
 
@@ -66,6 +68,19 @@ def look_at_source(config: SessionConfig, seconds: float, clock: Clock | None = 
     if not assemble.is_recording(name):
         yield pace(samples_uv, montage, heard.last_s - heard.first_s, heard.worst_s)
     yield from quality(samples_uv, montage)
+
+
+def look_at_lsl(streams: Callable[[], list[LslStream]] = list_streams) -> Iterator[Finding]:
+    """List the streams of the Lab Streaming Layer; without the extra there is nothing to look at."""
+    try:
+        there = streams()
+    except SourceError:  # the extras' own check has said it
+        return
+    for stream in there:
+        text = f"LSL stream {stream.name!r} ({stream.type}, {stream.n_channels} channels, {stream.rate_hz:g} Hz)"
+        yield Finding("eeg", "ok", f"{text} from {stream.hostname}")
+    if not there:
+        yield Finding("eeg", "ok", "no LSL stream on the network")
 
 
 @dataclass(slots=True)

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brainmidi.acquire.lsl import LslStream
 from brainmidi.config import parse_config
 from brainmidi.drivers import doctormidi, doctormodels
 from brainmidi.drivers.doctor import Check, Finding, as_plain, examine, is_well
-from brainmidi.drivers.doctorsignal import look_at_source, pace, quality
+from brainmidi.drivers.doctorsignal import look_at_lsl, look_at_source, pace, quality
 from brainmidi.drivers.doctorsystem import look_at_disk, look_at_python
-from brainmidi.errors import MidiError
+from brainmidi.errors import MidiError, SourceError
 from brainmidi.midi.clock import VirtualClock
 from brainmidi.midi.handover import PlayerInfo, PlayReport
 from brainmidi.models.checkpoint import checkpoints_root
@@ -133,6 +134,18 @@ def test_a_device_that_loses_samples_or_delivers_seldom_is_told():
 
 def test_the_simulated_brain_is_well_on_the_virtual_clock():
     assert set(states(look_at_source(parse_config({}), 4.0, VirtualClock()))) == {"ok"}
+
+
+def test_lsl_streams_are_listed_and_a_missing_extra_is_no_fault():
+    def missing():
+        raise SourceError("LSL streams need pylsl")
+
+    stream = LslStream("Amp", "EEG", "id1", "lab", 8, 500.0)
+    assert [each.text for each in look_at_lsl(lambda: [stream])] == [
+        "LSL stream 'Amp' (EEG, 8 channels, 500 Hz) from lab"
+    ]
+    assert states(look_at_lsl(list)) == ["ok"]
+    assert list(look_at_lsl(missing)) == []
 
 
 def test_a_source_that_is_not_there_is_told_in_its_own_words():
