@@ -207,7 +207,7 @@ class Conditioner:
     def _hear(self, raw: FloatArray, clean: FloatArray, bad: BoolArray, reset: BoolArray) -> None:
         """Collect the next samples of a stretch, and once it is complete look for the mains in its usable channels."""
         limits = self.settings.limits
-        hearable = ~bad & (np.abs(raw) <= limits.rail_uv) & (np.abs(clean) <= limits.amplitude_uv)
+        hearable = ~bad & (np.abs(clean) <= limits.amplitude_uv)
         if len(self._heard):  # what came before a new start is another stretch of signal
             self._hearable[reset] = -self._listen
         self._heard = np.concatenate([self._heard, raw])

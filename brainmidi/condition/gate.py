@@ -23,7 +23,7 @@ class GateLimits:
     gradient_uv : float
         Largest step per 4 ms after filtering, in microvolts.
     rail_uv : float
-        Largest magnitude before filtering; no electrode's offset reaches it.
+        Magnitude before filtering from which on a sample is none; no electrode's offset reaches it.
     flat_uv : float
         Steps before filtering that are no larger than this count as "no change".
     flat_s : float
@@ -91,7 +91,6 @@ class Gate:
         bad = (
             condemned
             | (index - moved >= self._flat)
-            | (np.abs(raw) > limits.rail_uv)
             | (np.abs(clean) > limits.amplitude_uv)
             | (step_clean > self._gradient_uv)
         )
