@@ -1,18 +1,69 @@
-"""How long a single epoch takes to be scored: python benchmarks/erp_score.py (bar 1 ms)."""
+"""How long a single epoch takes to be scored, and how often a calibrated classifier moves the music.
+
+BRAINMIDI_DATA=folder python benchmarks/erp_score.py (bar 1 ms; without the folder the first figure alone)
+"""
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from brainmidi.features.epochs import EpochStream, epochs_of
-from brainmidi.features.erpclassifier import ErpScorer
+from brainmidi.condition.conditioner import Conditioner
+from brainmidi.controls.baseline import Baseline
+from brainmidi.controls.controller import Controller
+from brainmidi.controls.mapping import ControlMap, EventRule
+from brainmidi.evaluate.p300 import load_headband
+from brainmidi.features.epochs import Epoch, EpochStream, epochs_of
+from brainmidi.features.erpclassifier import ErpClassifier, ErpScorer
 from brainmidi.features.erpfit import LOW_PASS_HZ, fit_classifier, trials_of
 from brainmidi.features.settings import ErpSettings
-from brainmidi.types import Chunk, Marker, Montage
+from brainmidi.types import Chunk, FeatureFrame, Marker, Montage
 
+#: What docs/mapping.md recommends.
+RULE = EventRule("erp.target", threshold=0.9, refractory_s=4.0, hysteresis=0.3)
+SHUFFLES = 10
 CHANNELS, RATE_HZ, TRIALS, SOA_S, BAR_MS = 16, 256.0, 300, 0.5, 1.0
+
+
+def moves(classifier: ErpClassifier, epochs: Sequence[Epoch], montage: Montage) -> tuple[int, float]:
+    """Return how often the epochs' scores move the music, and the median of ``erp.target``."""
+    scorer = ErpScorer(classifier, montage, ErpSettings(), EpochStream(montage, ErpSettings()).before)
+    controller, steps, values = Controller(ControlMap({}, (RULE,)), Baseline({}, 0)), 0, []
+    for epoch in epochs:
+        scorer.add(epoch)
+        if scorer.value is not None:
+            values.append(scorer.value)
+        found = {} if scorer.value is None else {"erp.target": scorer.value}
+        empty = np.empty((0, len(montage.names)))
+        frame = FeatureFrame(epoch.time_s, (), empty, np.ones(len(montage.names)), found, 1.0)
+        steps = controller.process(frame).anchor_steps
+    return steps, float(np.median(values))
+
+
+def events(data: Path) -> None:
+    """Fit to all recordings of a session but one, and count the events in that one, with its labels and shuffled."""
+    rng, true, shuffled = np.random.default_rng(0), [], []
+    for session in (1, 2):
+        runs = load_headband(data, session)
+        montage = runs[0].montage
+        cut = [epochs_of([Conditioner(montage).process(run)], ErpSettings(), LOW_PASS_HZ) for run in runs]
+        for held, tested in enumerate(cut):
+            others = [run for number, run in enumerate(cut) if number != held]
+            classifier = fit_classifier(trials_of(others, montage, ErpSettings()))
+            true.append(moves(classifier, tested, montage))
+            for _ in range(SHUFFLES):
+                labels = rng.permutation([epoch.label for epoch in tested])
+                mixed = [replace(epoch, label=str(label)) for epoch, label in zip(tested, labels, strict=True)]
+                shuffled.append(moves(classifier, mixed, montage))
+    print(f"{len(true)} recordings of 2 minutes, each with a classifier of the session's others:")
+    for name, found in (("their labels", true), ("labels shuffled", shuffled)):
+        steps, values = np.array(found).T
+        print(f"  {name:15} {steps.mean():.2f} anchor moves a file, erp.target {np.median(values):.2f} in the median")
 
 
 def main() -> None:
@@ -43,3 +94,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    if folder := os.environ.get("BRAINMIDI_DATA"):
+        events(Path(folder))
