@@ -113,6 +113,8 @@ def test_an_unknown_key_names_the_nearest_known_one(tables, place, near):
         ({"midi": {"cc": {"tempo": 20, "density": 20}}}, "[midi.cc]: two knobs share", "its own number"),
         ({"midi": {"cc_channel": 0}}, "[midi] cc_channel = 0", "1..16"),
         ({"midi": {"network": 21}}, "[midi] network = 21", "1..20"),
+        ({"midi": {"backend": "alsa"}}, "[midi] backend = 'alsa'", '"rtmidi" or "jack"'),
+        ({"midi": {"network": 1, "backend": "jack"}}, "[midi]: network has no JACK", "leave out network"),
         ({"midi": {"network": 1, "port": "a"}}, "[midi]: network takes the place of port", "leave one"),
         ({"midi": {"capture_bars": 0}}, "[midi] capture_bars = 0", "1..64"),
         ({"midi": {"faders": {"densty": {"cc": 7}}}}, "[midi]: faders has 'densty'", "none of the knobs"),
