@@ -142,7 +142,7 @@ def figures(
     """
     found = _recording("brain invaders", load_game(data), (GAME_BAR, None), progress, (shuffles, shams, seed))
     progress("brain invaders: trained on the first trials")
-    found += _curve(trials(load_game(data)))
+    found += _curve(load_game(data), (shuffles, shams, seed))
     for session in (1, 2):
         bars = (SINGLE_BAR, MEANS_BAR)
         subject = f"muse, session {session}"
@@ -219,15 +219,40 @@ def _means(scores: FloatArray, chosen: NDArray[np.bool_], fold: NDArray[np.intp]
     return np.concatenate(means)
 
 
-def _curve(taken: Trials) -> list[Figure]:
+def _curve(runs: Sequence[Chunk], controls: tuple[int, int, int]) -> list[Figure]:
+    shuffles, shams, seed = controls
+    taken, rng = trials(runs), np.random.default_rng([seed, 3])
+    shuffled = [_learnt(taken.relabelled(_shuffled(taken.target, rng))) for _ in range(shuffles)]
+    shammed = [_learnt(trials([_sham(run, rng) for run in runs])) for _ in range(shams)]
     found = []
-    for count, bar in CURVE_BARS.items():
+    for number, ((count, bar), (value, m, n)) in enumerate(zip(CURVE_BARS.items(), _learnt(taken), strict=True)):
+        found.append(
+            Figure(
+                "brain invaders",
+                f"AUC, trained on the first {count} trials",
+                value,
+                *auc_interval(value, m, n),
+                bar,
+                shuffled=_control([one[number][0] for one in shuffled], value),
+                sham=_control([one[number][0] for one in shammed], value),
+            )
+        )
+    return found
+
+
+def _shuffled(target: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return labels shuffled within each stretch of the learning curve, so that every training set has its targets."""
+    return np.concatenate([rng.permutation(part) for part in np.split(target, list(CURVE_BARS))])
+
+
+def _learnt(taken: Trials) -> list[tuple[float, float, float]]:
+    """Return the AUC on the rest after training on the first trials, with the sizes its interval rests on."""
+    found = []
+    for count in CURVE_BARS:
         estimator = fit_estimator(taken, np.arange(count))
         later = taken.time_s > taken.time_s[count - 1] + taken.settings.epoch_s[1]
         used = np.flatnonzero(later & estimator.usable(taken))
         scores = estimator.scores(taken, used)
         low, high = scores[~taken.target[used]], scores[taken.target[used]]
-        value = auc(low, high)
-        interval = auc_interval(value, effective_size(low), effective_size(high))
-        found.append(Figure("brain invaders", f"AUC, trained on the first {count} trials", value, *interval, bar))
+        found.append((auc(low, high), effective_size(low), effective_size(high)))
     return found

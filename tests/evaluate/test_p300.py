@@ -59,6 +59,14 @@ def test_means_are_of_five_consecutive_scores_and_never_of_two_folds():
     assert list(p300._means(scores, chosen, fold)) == [12.0]
 
 
+def test_shuffled_labels_keep_the_targets_of_every_training_set():
+    target = np.arange(768) % 6 == 0
+    mixed = p300._shuffled(target, np.random.default_rng(0))
+    for start, stop in ((0, 60), (60, 120), (120, 240), (240, 768)):
+        assert mixed[start:stop].sum() == target[start:stop].sum()
+    assert (mixed != target).any()
+
+
 def test_missing_recordings_are_named_with_where_to_get_them(tmp_path: Path):
     with pytest.raises(SourceError, match=r"subject_01_session_01.npz is not there.*zenodo"):
         p300.load_game(tmp_path)
