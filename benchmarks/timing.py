@@ -65,7 +65,7 @@ class Load:
         self.player: PlayerProcess | None = None
         self.frames: list[float] = []  # clock time of the newest sample of each frame of controls
         self.n_bars = 0
-        self._stop, self._rested = threading.Event(), threading.Event()
+        self._stop, self._rested, self._warm = threading.Event(), threading.Event(), threading.Event()
         self._signal = prepare(config, assemble.open_any_source(config, clock))
         self._pump = Pump(self._signal.source, clock, self._take_in)
         self._session = None
@@ -94,12 +94,16 @@ class Load:
         while not self._stop.is_set():
             state, _ = self._session.step(state, self._controls or ControlFrame.neutral(0.0), None)
             self.n_bars += 1
+            if self.n_bars == 2:
+                self._warm.set()
 
     def __enter__(self) -> Load:
         self._pump.start()
         self._rested.wait(60.0)  # the baseline is learnt from the first seconds
         for thread in self._threads:
             thread.start()
+        if self._session is not None:
+            self._warm.wait(120.0)  # a take, too, begins when the first bars are there, and what is compiled once is
         return self
 
     def __exit__(self, *exception: object) -> None:
