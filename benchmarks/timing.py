@@ -1,6 +1,6 @@
 """How late messages are handed to the MIDI system while models generate and EEG is processed, beside two other ways.
 
-    python benchmarks/timing.py [--seconds 300] [--no-realtime] [--jack] [--check] [--json FILE]
+    python benchmarks/timing.py [--seconds 300] [--no-realtime] [--paced] [--jack] [--check] [--json FILE]
 
 One run on one machine, all at once:
 
@@ -56,7 +56,7 @@ def quantiles(values: list[float]) -> dict[str, float]:
 class Load:
     """Models and EEG at full rate, in threads of this process."""
 
-    def __init__(self, config: SessionConfig, threads: int | None, *, models: bool) -> None:
+    def __init__(self, config: SessionConfig, threads: int | None, *, models: bool, paced: bool) -> None:
         from brainmidi.acquire.pump import Pump
         from brainmidi.drivers import assemble
         from brainmidi.drivers.offline import make_session, prepare
@@ -65,6 +65,7 @@ class Load:
         self.player: PlayerProcess | None = None
         self.frames: list[float] = []  # clock time of the newest sample of each frame of controls
         self.n_bars = 0
+        self._paced = paced
         self._stop, self._rested, self._warm = threading.Event(), threading.Event(), threading.Event()
         self._signal = prepare(config, assemble.open_any_source(config, clock))
         self._pump = Pump(self._signal.source, clock, self._take_in)
@@ -96,6 +97,8 @@ class Load:
             self.n_bars += 1
             if self.n_bars == 2:
                 self._warm.set()
+            if self._paced:
+                self._stop.wait(BAR_S)
 
     def __enter__(self) -> Load:
         self._pump.start()
@@ -228,7 +231,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         realtime = player.info.realtime and not options.no_realtime
         if receiver is not None:
             subprocess.run(["jack_connect", "brainmidi:out", "receiver:in"], check=True)
-        with Load(config, None if realtime else 1, models=not options.no_models) as load:
+        with Load(config, None if realtime else 1, models=not options.no_models, paced=options.paced) as load:
             load.player = player
             clock = MonotonicClock()
             isobar = child("--isobar", str(seconds)) if has_isobar() else None
@@ -292,6 +295,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--no-realtime", action="store_true", help="take the player's real-time priority away")
     parser.add_argument("--no-models", action="store_true", help="process EEG alone")
+    parser.add_argument("--paced", action="store_true", help="write one bar for each that sounds, as improv does")
     parser.add_argument("--jack", action="store_true", help="play to a JACK dummy server, and count at a receiver")
     parser.add_argument("--check", action="store_true", help="exit with 1 where a message is lost or a bar is late")
     parser.add_argument("--json", type=Path, help="also write the figures here")
