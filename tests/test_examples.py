@@ -18,7 +18,12 @@ WRITES = {
     "06_calibrate_and_play.py": {"me.json", "me.png"},
     "07_is_it_this_brain.py": {"0_active.csv", "1_calm.csv", "2_active.csv", "3_calm.csv", "blind"},
 }
-LOADS_MODELS = {"01_score_a_recording.py", "03_play_without_a_port.py", "05_walk_between_phrases.py", "07_is_it_this_brain.py"}
+LOADS_MODELS = {
+    "01_score_a_recording.py",
+    "03_play_without_a_port.py",
+    "05_walk_between_phrases.py",
+    "07_is_it_this_brain.py",
+}
 
 
 @pytest.mark.parametrize(
