@@ -1,4 +1,4 @@
-"""Which notes are open, where a killed player leaves it: the next start finds them there and closes them.
+"""Which notes are open, where a killed player leaves it, and one whose output failed: the next start closes them.
 
 A file of one byte for each key of each channel, in memory that the system keeps and writes back whatever becomes of
 the process. A note costs one byte written, no system call. A lock tells a player that lives from one that was killed.
@@ -73,16 +73,19 @@ class Ledger:
             self._notes[16 * _KEYS + channel] = 1
 
     def close(self) -> None:
-        """Give the file up: this player has closed its notes itself."""
+        """Give the file up. It stays where notes are open in it: their output failed, and the next start closes them."""
         if self._notes is None or self._path is None:
             return
+        remains = any(self._notes[: 16 * _KEYS])
         self._notes.close()
         self._notes = None
-        with suppress(OSError):  # Windows keeps a file while it is open
-            self._path.unlink(missing_ok=True)
+        if not remains:
+            with suppress(OSError):  # Windows keeps a file while it is open
+                self._path.unlink(missing_ok=True)
         os.close(self._file)
-        with suppress(OSError):
-            self._path.unlink(missing_ok=True)
+        if not remains:
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
 
 
 def runtime_folder() -> Path:

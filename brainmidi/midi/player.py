@@ -173,13 +173,21 @@ def _play(
                 core.handle(message)
                 core.advance()
         except MidiError as error:
-            core.abandon(str(error))
+            _give_up(core, str(error))
         for notice in core.take_notices():
             outbox.put({"op": "notice", **notice})
         if core.done and not reported:
             reported = True
             outbox.put({"op": "report", **core.report()})
         message = None if gone else _next_message(core, clock, inbox)
+
+
+def _give_up(core: PlayerCore, reason: str) -> None:
+    """End the take for `reason`; what sounds is silenced, unless it is the output that fails."""
+    try:
+        core.stop(reason)
+    except MidiError:
+        core.abandon(reason)
 
 
 def _next_message(core: PlayerCore, clock: MonotonicClock, inbox: queue.SimpleQueue[_News]) -> _News | None:
@@ -195,10 +203,10 @@ def _release(core: PlayerCore, output: Output, ledger: Ledger) -> None:
     """Silence what sounds and close the port; an output that has failed is closed all the same."""
     try:
         core.stop(None)
-        ledger.close()
     except MidiError as error:
         core.abandon(str(error))
     finally:
+        ledger.close()
         output.close()
 
 

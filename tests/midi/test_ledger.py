@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import sys
 import pytest
 from midi_takes import make_bar, whole_note
 
+from brainmidi.errors import MidiError
+from brainmidi.midi import player
 from brainmidi.midi.clock import VirtualClock
 from brainmidi.midi.core import PlayerCore
 from brainmidi.midi.handover import Handover
@@ -74,6 +77,46 @@ def test_a_folder_that_cannot_be_written_costs_the_safety_and_not_the_music(tmp_
     ledger.note(0, 60, True)
     ledger.close()
     assert ledger.left == ()
+
+
+class Failing(RecordingOutput):
+    """An output that takes no more than so many messages."""
+
+    def __init__(self, takes):
+        super().__init__()
+        self.takes = takes
+
+    def send(self, data, at_s=None):
+        if len(self.sent) == self.takes:
+            raise MidiError("the port has gone")
+        super().send(data)
+
+
+def play(output, ledger, *messages):
+    """Play a whole note as the player does, give it `messages` while it sounds, and end; return the core."""
+    inbox, clock = queue.SimpleQueue(), VirtualClock()
+    core = PlayerCore(clock, output, ledger=ledger)
+    for message in (Handover(DEFAULT_CHANNELS).pack(whole_note(0, 60), None), {"op": "begin", "at_s": 0.0}):
+        core.handle(message)
+    for message in (*messages, player._Gone()):
+        inbox.put(message)
+    player._play(core, clock, inbox, queue.SimpleQueue())
+    player._release(core, output, ledger)
+    return core
+
+
+def test_notes_that_an_output_which_failed_left_open_are_closed_by_the_next_player(tmp_path):
+    core = play(Failing(1), opened(tmp_path))
+    assert core.done
+    assert opened(tmp_path).left == LEFT
+
+
+def test_what_the_player_does_not_understand_ends_the_take_and_leaves_nothing_open(tmp_path):
+    output = Failing(100)
+    core = play(output, opened(tmp_path), {"op": "newer"})
+    assert "'newer' is not known" in core.reason
+    assert output.sent == [(0x90, 60, 80), *LEFT]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_folder_is_the_users_own(monkeypatch, tmp_path):
