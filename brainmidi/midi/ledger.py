@@ -73,7 +73,7 @@ class Ledger:
             self._notes[16 * _KEYS + channel] = 1
 
     def close(self) -> None:
-        """Give the file up. It stays where notes are open in it: their output failed, and the next start closes them."""
+        """Give the file up; where notes are open in it, as their output failed, it stays for the next start."""
         if self._notes is None or self._path is None:
             return
         remains = any(self._notes[: 16 * _KEYS])
