@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -48,9 +50,12 @@ class Stage:
 
 
 def finish(take: Take, score: Path | None) -> None:
-    """Print the figures of `take`, then write its score where one is wanted: what is slow and may fail comes last."""
+    """Print the figures of `take`, then write its score where one is wanted: what is slow and may fail comes last.
+
+    Where the terminal has been closed, the score is written all the same.
+    """
     for line in take.summary.lines():
-        typer.echo(line)
+        _say(line)
     if score is None:
         return
     from brainmidi.music.harmony import Key
@@ -64,4 +69,13 @@ def finish(take: Take, score: Path | None) -> None:
         title=score.stem,
         end_beat=take.end_beat,
     )
-    typer.echo(f"saved       {score}")
+    _say(f"saved       {score}")
+
+
+def _say(line: str) -> None:
+    try:
+        typer.echo(line)
+    except OSError:  # nobody reads any more: this line, and what is flushed at the end, go nowhere
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

@@ -71,7 +71,8 @@ def keys_of(player: Player) -> Iterator[None]:
     finally:
         stop.set()
         thread.join(1.0)
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        with suppress(termios.error, OSError, ValueError):  # a terminal that was closed needs no tidying
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
 def _serve(

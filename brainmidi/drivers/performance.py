@@ -165,8 +165,8 @@ class Performance:
 
     @contextmanager
     def _stop_signals(self) -> Iterator[None]:
-        """Take Ctrl-C, SIGTERM and SIGHUP as the ordinary end of a take; a second Ctrl-C interrupts whatever runs."""
-        names = {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM", "SIGHUP": "SIGHUP"}
+        """Take Ctrl-C, SIGTERM and SIGHUP as the ordinary end of a take; a Ctrl-C after it interrupts whatever runs."""
+        names = {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM", "SIGHUP": "SIGHUP", "SIGBREAK": "Ctrl-Break"}
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -174,7 +174,9 @@ class Performance:
 
         def stop(number: int, frame: FrameType | None) -> None:
             if self._stopping.is_set():
-                raise KeyboardInterrupt
+                if number == signals.SIGINT:  # the others come in twos, as from the terminal and from its shell
+                    raise KeyboardInterrupt
+                return
             self._stopped_by = names[signals.Signals(number).name]
             self._stopping.set()
 

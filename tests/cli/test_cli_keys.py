@@ -51,6 +51,40 @@ def test_keys_reach_the_player_at_once_unechoed_and_the_terminal_is_as_before():
     assert text.decode().split() == ["True", "ready", "panic", "hold", "capture", "True"]
 
 
+CLOSED = """
+import signal, sys, threading
+from pathlib import Path
+from types import SimpleNamespace
+
+closed = threading.Event()
+signal.signal(signal.SIGHUP, lambda number, frame: closed.set())
+sys.modules["brainmidi.notation.score"] = SimpleNamespace(
+    write_score=lambda path, bars, **details: path.write_text("a score")
+)
+from brainmidi.cli.finish import finish
+from brainmidi.cli.keys import keys_of
+
+with keys_of(SimpleNamespace(panic=None, hold=None, capture=None)):
+    print("ready", flush=True)
+    closed.wait(20.0)
+summary = SimpleNamespace(lines=lambda: ["bars", "late"])
+finish(SimpleNamespace(summary=summary, bars=(), metre="4/4", key="C major", end_beat=0), Path(sys.argv[1]))
+"""
+
+
+def test_when_the_terminal_is_closed_the_take_ends_in_good_order_with_its_score(tmp_path):
+    score = tmp_path / "take.musicxml"
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-c", CLOSED, str(score)])
+    text = b""
+    while b"ready" not in text:
+        text += os.read(terminal, 1024)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert score.read_text() == "a score"
+
+
 def test_where_stdin_is_no_terminal_nothing_is_read(monkeypatch):
     read, write = os.pipe()
     os.write(write, b"p")

@@ -61,15 +61,20 @@ def test_a_take_of_known_length_is_played_to_its_end(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-@pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
-def test_a_take_that_is_stopped_is_saved_with_every_note_closed(tmp_path, number, name):
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [(["SIGINT"], "Ctrl-C"), (["SIGTERM"], "SIGTERM"), (["SIGHUP", "SIGTERM"], "SIGHUP")],
+    ids=["Ctrl-C", "SIGTERM", "a shell that goes with its terminal"],
+)
+def test_a_take_that_is_stopped_is_saved_with_every_note_closed(tmp_path, names, told):
     take = tmp_path / "take.mid"
     process = start(take)
     wait_for_bar(process, 2)
-    process.send_signal(number)
+    for name in names:
+        process.send_signal(getattr(signal, name))
     out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, err
-    assert f"stopped by {name}" in out
+    assert f"stopped by {told}" in out
     assert not open_notes(take)
     assert len(read_events(take)) > 4
 
