@@ -11,7 +11,7 @@ from pathlib import Path
 from brainmidi.errors import MidiError
 from brainmidi.midi.clock import date_stamp
 from brainmidi.midi.files import write_midi
-from brainmidi.midi.timetable import DEFAULT_CHANNELS
+from brainmidi.midi.timetable import DEFAULT_CHANNELS, RANK_CONTROL, RANK_ON
 from brainmidi.types import Bar, MidiEvent
 
 
@@ -52,7 +52,8 @@ def write_capture(
     metre, sharps, minor, channels
         As for :func:`~brainmidi.midi.files.write_midi`.
     performed : sequence of MidiEvent
-        What the performer sent in the whole take; what falls into the bars goes with them.
+        What the performer sent in the whole take; what falls into the bars goes with them. A note held since before
+        begins with them.
 
     Raises
     ------
@@ -63,7 +64,7 @@ def write_capture(
         raise MidiError("no bar has begun yet, at least one is needed to capture; press again in a moment")
     start, end = bars[0].start, bars[-1].end
     moved = [replace(bar, index=place, start=bar.start - start) for place, bar in enumerate(bars)]
-    inside = [replace(event, beat=event.beat - start) for event in performed if start <= event.beat < end]
+    inside = [replace(event, beat=max(start, event.beat) - start) for event in _heard(performed, start, end)]
     path = _new_name(folder)
     write_midi(
         path,
@@ -77,6 +78,22 @@ def write_capture(
         performed=inside,
     )
     return path
+
+
+def _heard(performed: Sequence[MidiEvent], start: Fraction, end: Fraction) -> list[MidiEvent]:
+    """Return the messages from `start` on and before `end`, and before them the note-ons that are open at `start`."""
+    held: dict[tuple[int, int], MidiEvent] = {}
+    inside = []
+    for event in sorted(performed, key=lambda each: each.beat):
+        if start <= event.beat < end:
+            inside.append(event)
+        elif event.beat < start and event.rank != RANK_CONTROL:
+            key = (event.data[0] & 0x0F, event.data[1])
+            if event.rank == RANK_ON:
+                held[key] = event
+            else:
+                held.pop(key, None)
+    return [*held.values(), *inside]
 
 
 def _new_name(folder: Path) -> Path:

@@ -192,7 +192,10 @@ def _cut(events: Iterable[MidiEvent], end: Fraction) -> list[MidiEvent]:
         if event.beat > end or (event.beat == end and event.rank != RANK_OFF):
             break
         key = (event.data[0] & 0x0F, event.data[1])
-        sounding = sounding | {key} if event.rank == RANK_ON else sounding - {key}
+        if event.rank == RANK_ON:
+            sounding.add(key)
+        elif event.rank == RANK_OFF:  # a controller may have the number of a key
+            sounding.discard(key)
         kept.append(event)
     kept += [MidiEvent(end, RANK_OFF, (0x80 | channel, pitch, 0)) for channel, pitch in sorted(sounding)]
     return kept

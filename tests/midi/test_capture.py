@@ -36,7 +36,8 @@ def test_a_capture_begins_with_its_first_bar_and_holds_what_was_played_along(tmp
         for beat, rank, status, velocity in ((9, 2, 0x93, 70), (10, 0, 0x83, 0))
     )
     before, after = (MidiEvent(Fraction(beat), 2, (0x93, 61, 70)) for beat in (7, 16))
-    path = write_capture(tmp_path, bars, **STYLE, performed=(before, on, off, after))
+    let_go = MidiEvent(Fraction(15, 2), 0, (0x83, 61, 0))
+    path = write_capture(tmp_path, bars, **STYLE, performed=(before, let_go, on, off, after))
     wanted = [(event.beat - 8, event.rank, event.data) for bar in bars for event in bar_events(bar)]
     events = [(event.beat, event.rank, event.data) for event in read_events(path)]
     ours = [event for event in events if event[2][0] & 0x0F != 3]
@@ -63,3 +64,14 @@ def test_what_the_performer_holds_at_the_end_is_let_go_there(tmp_path):
     path = write_capture(tmp_path, make_take(1), **STYLE, performed=(MidiEvent(Fraction(3), 2, (0x93, 62, 70)),))
     last = [event for event in read_events(path) if event.data[0] & 0x0F == 3][-1]
     assert (last.beat, last.data) == (4, (0x83, 62, 0))
+
+
+@pytest.mark.parametrize("let_go", [None, 9, 13])
+def test_a_note_held_since_before_the_capture_begins_with_it(tmp_path, let_go):
+    bars = make_take(4)[2:]
+    earlier = [MidiEvent(Fraction(5), 2, (0x93, 50, 60)), MidiEvent(Fraction(6), 0, (0x83, 50, 0))]
+    held = [MidiEvent(Fraction(7), 2, (0x93, 62, 70)), MidiEvent(Fraction(15, 2), 1, (0xB3, 62, 1))]
+    ends = [] if let_go is None else [MidiEvent(Fraction(let_go), 0, (0x83, 62, 0))]
+    path = write_capture(tmp_path, bars, **STYLE, performed=(*earlier, *held, *ends))
+    found = [(event.beat, event.data) for event in read_events(path) if event.data[0] & 0x0F == 3]
+    assert found == [(0, (0x93, 62, 70)), (let_go - 8 if let_go else 8, (0x83, 62, 0))]

@@ -191,3 +191,16 @@ def test_the_key_signature_is_written_as_it_is_given(tmp_path, sharps, minor, si
 def test_a_key_signature_that_no_file_can_hold_is_refused(tmp_path, sharps):
     with pytest.raises(MidiError, match=r"-7 \(flats\) to 7 are allowed"):
         write_midi(tmp_path / "take.mid", [], metre="4/4", sharps=sharps, minor=False, title="take")
+
+
+@pytest.mark.parametrize("data", [(0xB3, 64, 127), (0xA3, 64, 9), (0xC3, 64), (0xD3, 64)])
+def test_a_message_with_the_number_of_an_open_key_does_not_hide_that_it_is_open(tmp_path, data):
+    path = tmp_path / "take.mid"
+    played = (MidiEvent(Fraction(1), 2, (0x93, 64, 70)), MidiEvent(Fraction(2), 1, data))
+    save(path, make_take(1), performed=played)
+    found = [event for event in read_events(path) if event.data[0] & 0x0F == 3]
+    assert [(event.beat, event.data) for event in found] == [
+        (1, (0x93, 64, 70)),
+        (2, data),
+        (4, (0x83, 64, 0)),
+    ]
