@@ -25,8 +25,8 @@ CLOCKS_PER_BEAT = 24
 
 #: Ticks that the loop averages over once it has locked in: two and a half beats.
 _MEMORY = 64
-#: A tempo known from before the ticks weighs as much as this many of them.
-_HUNCH = 2
+#: A tempo known from before the ticks weighs as much as this many of them; one that ticks told until now, as this many.
+_HUNCH, _TOLD = 2, 8
 #: Ticks until a tick may be doubted, and doubted ticks that may tell of a new tempo: half a beat. Two or three
 #: times as many have to tell that ticks were lost or doubled; the line that runs on is then the right one.
 _LOCKED, _DECIDE, _SLIP = 12, 12, 36
@@ -74,19 +74,27 @@ class PhaseLoop:
         """Whether enough ticks have come to judge the next by them."""
         return self._memory >= _LOCKED
 
-    def restart(self, time_s: float) -> None:
-        """Take a tick that came at `time_s` for the first of a new line, with the tempo from before as a hunch."""
+    def restart(self, time_s: float, *, told: bool = False) -> None:
+        """Take a tick that came at `time_s` for the first of a new line, with the tempo from before as a hunch.
+
+        Parameters
+        ----------
+        time_s : float
+            Clock time of its arrival.
+        told : bool, optional
+            Whether ticks have told that tempo until now, so that it weighs more.
+        """
         self.count += 1
-        self._begin(time_s)
+        self._begin(time_s, min(self._memory, _TOLD) if told else _HUNCH)
 
     def take(self, time_s: float) -> None:
         """Take the next tick, which came at `time_s`."""
         self.count += 1
         self._follow(time_s, time_s - self.tick_s - self.period_s)
 
-    def _begin(self, time_s: float) -> None:
+    def _begin(self, time_s: float, memory: int = _HUNCH) -> None:
         """Begin a new line at the newest tick."""
-        self.tick_s, self._memory = time_s, _HUNCH
+        self.tick_s, self._memory = time_s, memory
         self._forget()
         self._recent.append((self.count, time_s))
 

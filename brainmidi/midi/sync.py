@@ -132,6 +132,9 @@ class ClockFollower:
         gap_s = 2 * self._loop.period_s if self._armed else self._patience_s()
         if self._heard_s is None or time_s > self._heard_s + gap_s:
             self._loop.restart(time_s)
+        elif self._armed:
+            # Many masters begin their clock anew on play: the first is its beat whatever the ones before would say.
+            self._loop.restart(time_s, told=True)
         else:
             self._loop.take(time_s)
         self._heard_s = time_s

@@ -43,6 +43,22 @@ def arrivals(
     return sorted(came)
 
 
+def played_from_standing(
+    phase: float, n_ticks: int, *, seed: int = 0, jitter_s: float = 3e-3, bpm: float = 120.0
+) -> tuple[list[float], list[tuple[float, tuple[int, ...]]]]:
+    """Return when the ticks of a song fall, and (arrival, message) of a master whose clock runs while it stands.
+
+    It begins its clock anew with Start: the first of the song comes `phase` ticks after the last before it.
+    """
+    tick_s = 60.0 / bpm / 24
+    idle = [1.0 + tick * tick_s for tick in range(2 * 24)]
+    song = tick_times(n_ticks, ((0, bpm),), start_s=idle[-1] + phase * tick_s)
+    before = [(arrival_s, CLOCK) for arrival_s, _ in arrivals(idle, seed=seed, jitter_s=jitter_s)]
+    after = [(arrival_s, CLOCK) for arrival_s, _ in arrivals(song, seed=seed + 1, jitter_s=jitter_s)]
+    start_s = max(before[-1][0], song[0] - 4e-3)
+    return song, [*before, (start_s, START), *((max(start_s, arrival_s), data) for arrival_s, data in after)]
+
+
 def quantile(values: list[float], share: float) -> float:
     ordered = sorted(abs(value) for value in values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

@@ -6,7 +6,17 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
-from clock_master import CLOCK, CONTINUE, START, STOP, arrivals, quantile, song_position, tick_times
+from clock_master import (
+    CLOCK,
+    CONTINUE,
+    START,
+    STOP,
+    arrivals,
+    played_from_standing,
+    quantile,
+    song_position,
+    tick_times,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from midi_takes import make_take, stand_in, whole_note
@@ -225,6 +235,28 @@ def test_a_song_position_lands_on_its_bar_line():
     stage.hear(end_s, STOP, song_position(36), CONTINUE)  # bar 2, beat 2: a bar line comes three beats later
     stage.master(10.0, 100)
     assert stage.started[2][:2] == (2, pytest.approx(10.0 + 1.5))
+
+
+@pytest.mark.parametrize("idle", [False, True], ids=["silent while it stands", "its clock runs while it stands"])
+def test_a_song_position_on_a_bar_line_and_continue_begin_the_bar_at_that_very_clock(idle):
+    for bar in range(0, 400, 7):
+        stage = Stage(source="midi")
+        if idle:
+            stage.master(1.0, 40)
+        stage.hear(9.0 if not idle else 1.0 + 39.3 / 48, song_position(16 * bar), CONTINUE)
+        first_s = stage.clock.now_s() + 0.0131
+        stage.hear(first_s, CLOCK)
+        assert stage.output.strikes() == [(first_s, 60)], f"bar {bar}"
+        assert stage.started[0][:2] == (0, pytest.approx(first_s))
+
+
+@pytest.mark.parametrize("phase", [0.3, 0.5, 1.0, 1.7, 1.9])
+def test_a_master_that_begins_its_clock_anew_on_play_has_every_bar_on_its_bar_line(phase):
+    stage = Stage(source="midi")
+    song, messages = played_from_standing(phase, 6 * 96, jitter_s=0.0)
+    for time_s, data in messages:
+        stage.hear(time_s, data)
+    assert [time_s for _, time_s, _ in stage.started] == pytest.approx([song[96 * bar] for bar in range(6)], abs=1e-6)
 
 
 def test_start_while_playing_begins_anew_on_the_first_clock():

@@ -3,7 +3,17 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from clock_master import CLOCK, CONTINUE, START, STOP, arrivals, quantile, song_position, tick_times
+from clock_master import (
+    CLOCK,
+    CONTINUE,
+    START,
+    STOP,
+    arrivals,
+    played_from_standing,
+    quantile,
+    song_position,
+    tick_times,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,6 +104,52 @@ def test_the_first_clock_after_start_is_beat_0():
     assert follower.placements == 1
     assert follower.time_s(0) == pytest.approx(30 / 48)
     assert follower.time_s(4) == pytest.approx(30 / 48 + 2.0)
+
+
+def errors_from_standing(phase, n_ticks, **how):
+    """Return (tick, phase error in seconds) where the clock begins anew with Start, `phase` ticks after the last."""
+    follower = ClockFollower()
+    song, messages = played_from_standing(phase, n_ticks, **how)
+    errors, tick = [], 0
+    for arrival_s, data in messages:
+        follower.take(arrival_s, data)
+        if follower.running:
+            errors.append((tick, follower.time_s(Fraction(tick, 24)) - song[tick]))
+            tick += 1
+    assert tick == n_ticks
+    return errors
+
+
+PHASES = [step / 20 for step in range(1, 50)]
+
+
+@pytest.mark.parametrize("bpm", [60.0, 120.0, 200.0])
+def test_a_clock_that_begins_anew_on_play_is_in_phase_from_its_first_on(bpm):
+    for phase in PHASES:
+        errors = errors_from_standing(phase, 4 * BAR, jitter_s=0.0, bpm=bpm)
+        assert max(abs(error) for _, error in errors) <= 1e-6, phase
+
+
+def test_a_clock_that_begins_anew_and_jitters_by_3_ms_is_within_2_ms_after_a_bar():
+    found = [each for seed in range(4) for phase in PHASES for each in errors_from_standing(phase, 4 * BAR, seed=seed)]
+    assert max(abs(error) for tick, error in found if tick == 0) <= 3e-3 + 1e-6
+    assert quantile([error for tick, error in found if tick >= BAR], 0.99) <= 2e-3
+    assert max(abs(error) for _, error in found) <= 6e-3
+
+
+@pytest.mark.parametrize("bpm", [60.0, 100.0, 140.0, 180.0])
+def test_a_jump_to_where_the_song_has_another_tempo_is_followed_within_one_bar(bpm):
+    errors = []
+    for seed in range(8):
+        follower = ClockFollower()
+        follow(tick_times(4 * BAR, ((0, 120.0),)), arrivals(tick_times(4 * BAR, ((0, 120.0),)), seed=seed), follower)
+        follower.take(9.0, song_position(160))
+        times = tick_times(4 * BAR, ((0, bpm),), start_s=9.0 + 1 / 48)
+        for arrival_s, tick in arrivals(times, seed=seed):
+            follower.take(arrival_s, CLOCK)
+            if tick >= BAR:
+                errors.append(follower.time_s(40 + Fraction(tick, 24)) - times[tick])
+    assert quantile(errors, 0.99) <= 2e-3
 
 
 def test_start_without_a_clock_starts_nothing():
