@@ -11,6 +11,7 @@ import tomllib
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +78,26 @@ class SessionConfig(Table):
 
     @model_validator(mode="after")
     def _own_controllers(self) -> SessionConfig:
-        simple = self.midi.cc.model_dump(exclude_none=True)
-        taken = {(self.midi.cc_channel, "cc", number): f"[midi.cc] {knob}" for knob, number in simple.items()}
+        sent = [
+            (f"[midi.cc] {knob}", frozenset({(self.midi.cc_channel, "cc", number)}), False)
+            for knob, number in self.midi.cc.model_dump(exclude_none=True).items()
+        ]
         for name, table in self.cc.items():
-            if (other := taken.setdefault(table.place(self.midi.cc_channel), f"[cc.{name}]")) != f"[cc.{name}]":
-                raise ValueError(f"{other} and [cc.{name}] move the same control; give each its own number or channel")
+            sent.append((f"[cc.{name}]", table.places(self.midi.cc_channel), table.send == "nrpn"))
+        for (one, places, by_number), (other, others, also) in combinations(sent, 2):
+            shared = {place for place in places & others if not (by_number and also and place[1] == "cc")}
+            if shared:
+                _, kind, number = min(shared)
+                through = f" ({kind.upper()} {number})" if kind in ("cc", "nrpn") else ""
+                raise ValueError(
+                    f"{one} and {other} move the same control{through}; give each its own number or channel"
+                )
+        clicks = self.clock.click_channel
+        for name, places, _ in sent if self.clock.metronome or self.clock.count_in else ():
+            if any(channel == clicks for channel, _, _ in places):
+                raise ValueError(
+                    f"[clock] click_channel and {name} share MIDI channel {clicks}; choose another for one"
+                )
         return self
 
     def channels(self) -> dict[str, int]:

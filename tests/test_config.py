@@ -137,6 +137,36 @@ def test_an_unknown_key_names_the_nearest_known_one(tables, place, near):
             "[midi.cc] tempo and [cc.a] move the same control",
             "own number",
         ),
+        (
+            {"cc": {"a": {"knob": "density", "send": "bend", "bits": 14}}},
+            "[cc.a]: send = 'bend' has no bits to choose",
+            "leave out bits",
+        ),
+        (
+            {"cc": {"a": {"knob": "density", "number": 20, "bits": 14}, "b": {"knob": "tempo", "number": 52}}},
+            "[cc.a] and [cc.b] move the same control (CC 52)",
+            "own number",
+        ),
+        (
+            {"midi": {"cc": {"tempo": 6}}, "cc": {"a": {"knob": "density", "send": "nrpn", "number": 300}}},
+            "[midi.cc] tempo and [cc.a] move the same control (CC 6)",
+            "channel",
+        ),
+        (
+            {"clock": {"count_in": 1}, "midi": {"cc_channel": 15, "cc": {"tempo": 20}}},
+            "[clock] click_channel and [midi.cc] tempo share MIDI channel 15",
+            "choose another",
+        ),
+        (
+            {"midi": {"keys": {"panic": {"note": 21, "channel": 3}, "hold": {"note": 21}}}},
+            "[midi]: keys panic and hold are the same key",
+            "its own",
+        ),
+        (
+            {"midi": {"keys": {"hold": {"cc": 7}}, "faders": {"density": {"cc": 7, "channel": 2}}}},
+            "[midi]: keys hold takes CC 7, the fader of density would never act",
+            "move one",
+        ),
         ({"clock": {"source": "daw"}}, "[clock] source = 'daw'", "internal"),
         ({"clock": {"nudge_ms": 900.0}}, "[clock] nudge_ms = 900.0", "-500..500"),
         ({"clock": {"count_in": 9}}, "[clock] count_in = 9", "0..8"),
@@ -150,6 +180,20 @@ def test_a_bad_value_says_where_what_is_allowed_and_what_to_do(tables, place, al
     assert line.startswith("session.toml: " + place)
     assert allowed in line
     assert any(remedy in line for remedy in ("correct it", "delete", "add it"))
+
+
+def test_controls_and_keys_that_do_not_meet_are_taken():
+    tables = {
+        "fine": {"knob": "density", "number": 20, "bits": 14},
+        "elsewhere": {"knob": "tempo", "number": 52, "channel": 5},
+        "first": {"knob": "density", "send": "nrpn", "number": 300},
+        "second": {"knob": "density", "send": "nrpn", "number": 301, "bits": 14},
+        "data": {"knob": "tempo", "number": 6, "channel": 5},
+        "bend": {"knob": "tempo", "send": "bend", "channel": 6},
+    }
+    keys = {"panic": {"note": 21, "channel": 3}, "hold": {"note": 21, "channel": 4}, "capture": {"cc": 21}}
+    midi = {"cc_channel": 15, "keys": keys, "faders": {"density": {"cc": 7}, "tempo": {"cc": 22}}}
+    assert parse_config({"cc": tables, "midi": midi}).cc.keys() == tables.keys()
 
 
 def test_a_value_from_the_command_line_is_called_by_its_option():

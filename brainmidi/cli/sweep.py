@@ -58,6 +58,9 @@ def _rule(cc: int | None, nrpn: int | None, bend: bool, pressure: bool, bits: in
         raise ConfigError(f"--bits {bits} is not allowed, 7 or 14 are; leave it out for 7")
     if not 1 <= channel <= 16:
         raise ConfigError(f"--channel {channel} is outside 1..16; choose one in between")
+    if (bend or pressure) and bits == 14:
+        option = "--bend" if bend else "--pressure"
+        raise ConfigError(f"--bits 14 has no meaning with {option}, a bend has 14 and pressure 7; leave out --bits")
     if bend or pressure:
         return ControlRule("sweep", channel, "bend" if bend else "pressure")
     if nrpn is not None:

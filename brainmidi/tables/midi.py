@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import combinations
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -11,6 +12,9 @@ from brainmidi.tables.table import Table
 from brainmidi.types import KNOBS
 
 _CC = "0..119, a controller's number"
+
+#: Which parameter, and its value: every nrpn of a channel goes through these.
+NRPN_CONTROLLERS = (6, 38, 98, 99)
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message='Field name "register"')  # as for [map]
@@ -55,6 +59,10 @@ class ControlTable(Table):
         numbered = self.send in ("cc", "nrpn")
         if numbered == (self.number is None):
             raise ValueError(f"send = {self.send!r} {'needs a' if numbered else 'has no'} number")
+        if not numbered and self.bits == 14:
+            raise ValueError(
+                f"send = {self.send!r} has no bits to choose, a bend has 14 and pressure 7; leave out bits"
+            )
         most = {7: 119, 14: 31}[self.bits]
         if self.send == "cc" and self.number is not None and self.number > most:
             raise ValueError(f"number {self.number} is outside 0..{most}, as a controller of {self.bits} bits has it")
@@ -62,9 +70,15 @@ class ControlTable(Table):
             raise ValueError("low and high are the same; give the control somewhere to go")
         return self
 
-    def place(self, cc_channel: int) -> tuple[int, str, int]:
-        """Return channel, kind and number: what no two controls may share."""
-        return self.channel or cc_channel, self.send, self.number or 0
+    def places(self, cc_channel: int) -> frozenset[tuple[int, str, int]]:
+        """Return (channel, kind, number) of all that moves with it; an nrpn's own controllers are among them."""
+        channel, number = self.channel or cc_channel, self.number or 0
+        found = {(channel, self.send, number)}
+        if self.send == "nrpn":
+            found |= {(channel, "cc", controller) for controller in NRPN_CONTROLLERS}
+        elif self.send == "cc" and self.bits == 14:
+            found.add((channel, "cc", number + 32))
+        return frozenset(found)
 
 
 class FaderTable(Table):
@@ -87,6 +101,11 @@ class KeyTable(Table):
         if (self.note is None) == (self.cc is None):
             raise ValueError("give note or cc, one of the two")
         return self
+
+    def hides(self, cc: int | None, note: int | None, channel: int) -> bool:
+        """Return whether that controller or note (of channel 0 for any) may be this key's."""
+        same = (self.cc is not None and self.cc == cc) or (self.note is not None and self.note == note)
+        return same and (self.channel == channel or 0 in (self.channel, channel))
 
 
 class MidiTable(Table):
@@ -112,4 +131,15 @@ class MidiTable(Table):
             raise ValueError('network has no JACK behind it; leave out network or backend = "jack"')
         if unknown := [knob for knob in self.faders if knob not in KNOBS]:
             raise ValueError(f"faders has {unknown[0]!r}, which is none of the knobs {', '.join(KNOBS)}")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_apart(self) -> MidiTable:
+        for (action, key), (other, second) in combinations(self.keys.items(), 2):
+            if key.hides(second.cc, second.note, second.channel):
+                raise ValueError(f"keys {action} and {other} are the same key, only one would act; give each its own")
+        for action, key in self.keys.items():
+            for knob, fader in self.faders.items():
+                if key.hides(fader.cc, None, fader.channel):
+                    raise ValueError(f"keys {action} takes CC {key.cc}, the fader of {knob} would never act; move one")
         return self

@@ -54,6 +54,7 @@ def test_a_bend_is_straightened_even_where_the_sweep_is_interrupted():
         (["--cc", "32", "--bits", "14"], "--cc 32 is outside 0..31"),
         (["--nrpn", "16384"], "outside 0..16383"),
         (["--cc", "1", "--bits", "8"], "7 or 14"),
+        (["--bend", "--bits", "14"], "--bits 14 has no meaning with --bend"),
         (["--cc", "1", "--channel", "17"], "outside 1..16"),
         (["--cc", "1", "--seconds", "0"], "outside 1..600"),
         (["--cc", "1", "--port", "a", "--network", "1"], "exclude each other"),
