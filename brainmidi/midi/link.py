@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import queue
+import signal
 import site
 import subprocess
 import sys
@@ -26,8 +28,12 @@ __all__ = ["LocalPlayer", "PlayReport", "Player", "PlayerInfo", "PlayerNotice", 
 #: Seconds between heartbeats; the player takes six missed ones for the composer's death.
 HEARTBEAT_S = 0.5
 
+#: So many heartbeats without an answer, and the player is taken for dead though its process is there.
+_UNANSWERED = 10
+
 _START_TIMEOUT_S = 20.0
 _STOP_TIMEOUT_S = 5.0
+_LAST_WORD_S = 1.0  # for one that did not answer in that time and has been told to end
 
 
 class Player(Protocol):
@@ -105,11 +111,19 @@ class PlayerProcess:
         self._complaints: list[str] = []
         self._notices: list[PlayerNotice] = []
         self._news = threading.Condition()
-        self._writing = threading.Lock()
+        # Written by a thread of its own: whoever tells a player that does not read must not wait for it.
+        self._outbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._unanswered = 0
+        self._given_up = False
         self._closing = threading.Event()
         self._threads = [
             threading.Thread(target=work, name=f"player {name}", daemon=True)
-            for name, work in (("link", self._listen), ("stderr", self._collect), ("heartbeat", self._beat))
+            for name, work in (
+                ("link", self._listen),
+                ("writer", self._write),
+                ("stderr", self._collect),
+                ("heartbeat", self._beat),
+            )
         ]
         for thread in self._threads:
             thread.start()
@@ -255,18 +269,14 @@ class PlayerProcess:
 
     def close(self) -> None:
         """Close the pipe, upon which the player silences its port and ends; end it by force if it does not."""
-        self._closing.set()
-        with self._writing:
-            if self._process.stdin is not None and not self._process.stdin.closed:
-                try:
-                    self._process.stdin.close()
-                except OSError as error:  # the player went first, with a line of ours still unwritten
-                    self._complaints.append(str(error))
-        for end in (None, self._process.terminate, self._process.kill):
+        if not self._closing.is_set():
+            self._closing.set()
+            self._outbox.put(None)
+        for end in (None, self._end, self._process.kill):
             if end is not None:
                 end()
             try:
-                self._process.wait(_STOP_TIMEOUT_S)
+                self._process.wait(_LAST_WORD_S if self._given_up else _STOP_TIMEOUT_S)
                 break
             except subprocess.TimeoutExpired:
                 continue
@@ -285,15 +295,23 @@ class PlayerProcess:
     # ------------------------------------------------------------------------------------------------------ threads
 
     def _tell(self, message: Message) -> None:
-        pipe = self._process.stdin
+        if self._closing.is_set():
+            raise MidiError("the player process was closed; start another for the next take")
+        if self._ended:
+            raise MidiError(self._error or "the player process has ended; start it again")
+        self._outbox.put(message)
+
+    def _write(self) -> None:
+        """Write what was told until there is no more; the closing of the pipe is the last word."""
+        pipe: Any = self._process.stdin
         try:
-            with self._writing:
-                if pipe is None or pipe.closed:
-                    raise MidiError("the player process was closed; start another for the next take")
+            while (message := self._outbox.get()) is not None:
                 pipe.write(dump(message))
                 pipe.flush()
-        except OSError as error:
-            raise MidiError(self._error or f"the player process has ended ({error}); start it again") from error
+        except OSError as error:  # the player went first: the listener tells why
+            self._complaints = [str(error), *self._complaints]
+        with suppress(OSError):
+            pipe.close()
 
     def _listen(self) -> None:
         """Read the player's lines until it ends, or one of them cannot be read; whoever waits is told either way."""
@@ -326,6 +344,8 @@ class PlayerProcess:
                     self._notices.append(notice)
                     if notice.kind == "stopped":
                         self._error = f"the player stopped by itself: {notice.detail}; what was played is saved"
+                case "heartbeat":
+                    self._unanswered = 0
                 case "report":
                     self._report = message
                 case "error":
@@ -346,6 +366,14 @@ class PlayerProcess:
                 self.heartbeat()
             except MidiError:
                 return  # the listener knows why, and tells whoever calls next
+            with self._news:
+                if self._info is None:  # opening ports may take its time
+                    continue
+                self._unanswered += 1
+                if self._unanswered > _UNANSWERED and self._error is None:
+                    silent_s = _UNANSWERED * HEARTBEAT_S
+                    self._error = f"the player process has been silent for {silent_s:g} s; what was played is saved"
+                    self._news.notify_all()
 
     def _await_ready(self) -> None:
         with self._news:
@@ -362,15 +390,25 @@ class PlayerProcess:
             self._tell(request)
         with self._news:
             if timeout_s is not None:
-                self._news.wait_for(over, timeout_s)
+                self._news.wait_for(over, _LAST_WORD_S if self._given_up else timeout_s)
             else:
                 # In slices, since a lock's wait without end takes no Ctrl-C on Windows.
                 while not self._news.wait_for(over, HEARTBEAT_S):
                     pass
+            if not over():
+                self._given_up = True
+                self._end()
+                self._news.wait_for(over, _LAST_WORD_S)
             if self._report is not None:
                 return self._handover.report(self._report)
         self._process.terminate()
         raise MidiError(self._error or "the player gave no report of what it played; start another for the next take")
+
+    def _end(self) -> None:
+        """Tell the player to end; one that was stopped, as a debugger does, is woken to hear of it."""
+        self._process.terminate()
+        if hasattr(signal, "SIGCONT"):
+            self._process.send_signal(signal.SIGCONT)
 
 
 def _environment() -> dict[str, str]:

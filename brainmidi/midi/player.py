@@ -172,6 +172,8 @@ def _play(
             elif message is not None:
                 core.handle(message)
                 core.advance()
+                if message["op"] == "heartbeat":  # the composer, too, wants to know that there is somebody
+                    outbox.put(message)
         except MidiError as error:
             _give_up(core, str(error))
         for notice in core.take_notices():

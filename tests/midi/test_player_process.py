@@ -6,12 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import Future
 from itertools import chain
 
 import pytest
 from midi_takes import make_take, stand_in, whole_note
 
 from brainmidi.errors import MidiError
+from brainmidi.midi import link
 from brainmidi.midi.handover import Handover
 from brainmidi.midi.link import PlayerProcess
 from brainmidi.midi.settings import PlayerSettings
@@ -210,3 +213,67 @@ def test_settings_that_are_not_the_players_are_refused(text):
     with bare_player(f"--settings={text}") as process:
         assert "are not the player's" in read_until(process, "error")["message"]
     assert process.returncode == 1
+
+
+def in_good_time(work):
+    """Run `work` in a thread, so that what blocks for ever fails; return what it returns."""
+    done = Future()
+
+    def run():
+        try:
+            done.set_result(work())
+        except MidiError as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done.result(60.0)
+
+
+def flood(player):
+    """Tell more than a pipe takes."""
+    for _ in range(2000):
+        player.knobs({f"feature {number}": 0.123456789 for number in range(20)})
+
+
+@posix
+def test_a_player_that_does_not_read_holds_nobody_up_and_wakes_to_silence_itself(player, monkeypatch):
+    monkeypatch.setattr(link, "_STOP_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(link, "_LAST_WORD_S", 20.0)
+    player.send(whole_note(0, bpm=10.0), None)
+    player.begin(0.0)
+    wait_for(player, "started", 0)
+    os.kill(player.pid, signal.SIGSTOP)
+    in_good_time(lambda: flood(player))
+    assert in_good_time(player.stop).sent_events[-1].data == (0xB0, 120, 0)
+
+
+SILENT = """
+import json, os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print(json.dumps({"op": "ready", "port": None, "api": "none", "reason": "-", "realtime": False, "realtime_detail": ""}))
+sys.stdout.flush()
+while True: time.sleep(1)
+"""
+
+
+def test_a_player_that_answers_no_heartbeat_is_told_of_and_ended_by_force(monkeypatch):
+    for name, value in (("HEARTBEAT_S", 0.02), ("_STOP_TIMEOUT_S", 0.1), ("_LAST_WORD_S", 0.1)):
+        monkeypatch.setattr(link, name, value)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-c", SILENT], stdin=pipe, stdout=pipe, stderr=pipe)
+    player = PlayerProcess(process, DEFAULT_CHANNELS)
+    player._await_ready()
+    flood(player)
+    with pytest.raises(MidiError, match=r"has been silent for 0\.2 s"):
+        in_good_time(lambda: player.poll(50.0))
+    with pytest.raises(MidiError, match="has been silent"):
+        player.stop()
+    in_good_time(player.close)
+    assert process.returncode == (-signal.SIGKILL if os.name == "posix" else 1)
+
+
+def test_a_player_that_lives_answers_every_heartbeat(player):
+    player.heartbeat()
+    with player._news:
+        player._unanswered = 7
+        assert player._news.wait_for(lambda: player._unanswered < 7, 20.0)
