@@ -1,4 +1,4 @@
-"""Single keys in the terminal while a take plays: panic, hold, capture. Where stdin is no terminal there are none."""
+"""Single keys in the terminal while a take plays, for panic, hold and more. Where stdin is no terminal there are none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from brainmidi.midi.link import Player
 
 #: What is said once, where there are keys.
-HELP = "keys: p panic, h hold this bar (and let go), c capture the last bars, Ctrl-C ends the take"
+HELP = "keys: p panic, h hold this bar (and let go), c capture the last bars, f let the faders go, Ctrl-C ends the take"
 
 _LOOK_S = 0.1  # where a terminal cannot wake us
 
@@ -44,12 +44,20 @@ def has_keys() -> bool:
 
 
 @contextmanager
-def keys_of(player: Player) -> Iterator[None]:
-    """Let single keys ask `player` for panic, hold and capture; the terminal is as it was on leaving."""
+def keys_of(player: Player, release: Callable[[], object]) -> Iterator[None]:
+    """Let single keys ask `player` for panic, hold and capture, and `release` the faders' knobs.
+
+    The terminal is as it was on leaving.
+    """
     if not has_keys():
         yield
         return
-    actions: Mapping[str, Callable[[], object]] = {"p": player.panic, "h": player.hold, "c": player.capture}
+    actions: Mapping[str, Callable[[], object]] = {
+        "p": player.panic,
+        "h": player.hold,
+        "c": player.capture,
+        "f": release,
+    }
     stop = threading.Event()
     modules = _termios()
     read = _read_windows if modules is None else _read_posix

@@ -49,7 +49,8 @@ class Desk:
         """Take in one notice; those about bars are passed over."""
         match notice.kind:
             case "heard":
-                self.faders.take(notice.data)
+                for knob in self.faders.take(notice.data):
+                    self.say(f"your fader has {knob} now; f gives it back")
                 if notice.beat is not None:
                     status = notice.data[0] & 0xF0
                     rank = 0 if status == 0x90 and notice.data[2] == 0 else _RANKS.get(status, 1)
@@ -58,6 +59,8 @@ class Desk:
                 self._wanted.append(notice.index)
             case "hold":
                 self.say("this bar is held" if notice.detail == "on" else "the hold is off, the next bar goes on")
+            case "release":
+                self.release()
             case "panic":
                 self.say("panic: every note is off")
             case "paused":
@@ -69,6 +72,11 @@ class Desk:
         """Tell the performer something."""
         if self._say is not None:
             self._say(line)
+
+    def release(self) -> None:
+        """Give the knobs that the faders have back to the brain."""
+        knobs = self.faders.release()
+        self.say(f"the brain has {' and '.join(knobs)} again" if knobs else "no fader has a say")
 
     def captures(self) -> list[int]:
         """Return the bars in which a capture was asked for since the last call."""

@@ -26,8 +26,8 @@ if TYPE_CHECKING:  # scipy, mne and the models' side load while the player proce
 OnSignal = Callable[[str], None]
 #: Told which port, MIDI system and priority the player got, before the music starts.
 OnReady = Callable[[PlayerInfo], None]
-#: Given the player while the take plays, to let a person press keys.
-Hands = Callable[[Player], AbstractContextManager[None]]
+#: Given the player while the take plays, and what gives the faders' knobs back, to let a person press keys.
+Hands = Callable[[Player, Callable[[], None]], AbstractContextManager[None]]
 
 
 def improvise(
@@ -68,7 +68,8 @@ def improvise(
     on_signal : callable or None
         Told in a line of text when a device's signal is lost, when it is back, and of what the performer's keys did.
     hands : callable or None
-        Given the player; what it returns is entered for as long as the take plays. Unused on the virtual clock.
+        Given the player and what gives the faders' knobs back; what it returns is entered for as long as the take
+        plays. Unused on the virtual clock.
     save_baseline : Path or None
         Where the baseline goes.
     record : Path or None
@@ -209,7 +210,7 @@ class _Stage:
                 capture_bars=self.config.midi.capture_bars,
                 say=self.on_signal,
             )
-            hands = nullcontext() if self.hands is None or virtual else self.hands(player)
+            hands = nullcontext() if self.hands is None or virtual else self.hands(player, desk.release)
             with hands:
                 take = Performance(
                     signal,

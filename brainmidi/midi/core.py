@@ -145,7 +145,7 @@ class PlayerCore:
                 self._silence()
             case "hold":
                 self._held = not self._held if on is None else on
-            case "capture" if on is not False:
+            case "capture" | "release" if on is not False:
                 pass
             case _:
                 return

@@ -59,7 +59,8 @@ class PlayerNotice:
         ``"started"`` (a bar began), ``"late"`` (a bar was not there on its first beat; comes before the ``started`` of
         what stands in for it), ``"paused"`` (a master stopped or jumped, and broke the bar off), ``"stopped"`` (the
         player ended the take by itself), ``"heard"`` (the performer sent a message), ``"marked"`` (a stimulus
-        was sent), ``"panic"``, ``"hold"``, ``"capture"`` (a key asked for it) or ``"input"`` (an input came or went).
+        was sent), ``"panic"``, ``"hold"``, ``"capture"``, ``"release"`` (a key asked for it) or ``"input"`` (an input
+        came or went).
     index : int
         The bar.
     time_s : float or None

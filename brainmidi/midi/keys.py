@@ -1,11 +1,11 @@
-"""A performer's notes and controllers that ask for something instead of being played: panic, hold, capture."""
+"""A performer's notes and controllers that ask for something instead of being played, such as panic or hold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-ACTIONS: tuple[str, ...] = ("panic", "hold", "capture")
+ACTIONS: tuple[str, ...] = ("panic", "hold", "capture", "release")
 
 #: From here on a pedal or a button counts as pressed.
 _PRESSED = 64

@@ -30,7 +30,7 @@ class PlayerSettings:
     controls : tuple of ControlRule
         Which knobs and features go out as control changes.
     keys : mapping of str to Key
-        The performer's notes and controllers that mean ``"panic"``, ``"hold"`` and ``"capture"``.
+        The performer's notes and controllers that mean ``"panic"``, ``"hold"``, ``"capture"`` or ``"release"``.
     clock : ClockSettings
         Whose time is kept, and what goes out of it.
     marked : int

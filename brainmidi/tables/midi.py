@@ -87,6 +87,7 @@ class FaderTable(Table):
     cc: int = Field(ge=0, le=119, description=_CC)
     mode: Literal["override", "scale"] = Field("override", description='"override" or "scale"')
     channel: int = Field(0, ge=0, le=16, description="1..16, or 0 for any")
+    pickup: bool = Field(False, description="true or false")
 
 
 class KeyTable(Table):
@@ -119,8 +120,8 @@ class MidiTable(Table):
     capture_bars: int = Field(4, ge=1, le=64, description="1..64 bars")
     cc: CcTable = CcTable()
     faders: dict[str, FaderTable] = Field(default_factory=dict, description="a fader for each of some knobs")
-    keys: dict[Literal["panic", "hold", "capture"], KeyTable] = Field(
-        default_factory=dict, description="a key for panic, hold or capture"
+    keys: dict[Literal["panic", "hold", "capture", "release"], KeyTable] = Field(
+        default_factory=dict, description="a key for panic, hold, capture or release"
     )
 
     @model_validator(mode="after")

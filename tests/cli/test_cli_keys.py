@@ -27,7 +27,7 @@ import threading
 done = threading.Event()
 before = termios.tcgetattr(sys.stdin)
 print(has_keys(), flush=True)
-with keys_of(Player()):
+with keys_of(Player(), lambda: print("release", flush=True)):
     print("ready", flush=True)
     done.wait(20.0)
 print(termios.tcgetattr(sys.stdin) == before, flush=True)
@@ -42,13 +42,13 @@ def test_keys_reach_the_player_at_once_unechoed_and_the_terminal_is_as_before():
     try:
         while b"ready" not in text:
             text += os.read(terminal, 1024)
-        os.write(terminal, b"pxHc")
-        while text.count(b"\n") < 6:
+        os.write(terminal, b"pxfHc")
+        while text.count(b"\n") < 7:
             text += os.read(terminal, 1024)
     finally:
         os.waitpid(pid, 0)
         os.close(terminal)
-    assert text.decode().split() == ["True", "ready", "panic", "hold", "capture", "True"]
+    assert text.decode().split() == ["True", "ready", "panic", "release", "hold", "capture", "True"]
 
 
 CLOSED = """
@@ -64,7 +64,7 @@ sys.modules["brainmidi.notation.score"] = SimpleNamespace(
 from brainmidi.cli.finish import finish
 from brainmidi.cli.keys import keys_of
 
-with keys_of(SimpleNamespace(panic=None, hold=None, capture=None)):
+with keys_of(SimpleNamespace(panic=None, hold=None, capture=None), None):
     print("ready", flush=True)
     closed.wait(20.0)
 summary = SimpleNamespace(lines=lambda: ["bars", "late"])
@@ -91,7 +91,7 @@ def test_where_stdin_is_no_terminal_nothing_is_read(monkeypatch):
     with os.fdopen(read) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         assert not keys.has_keys()
-        with keys.keys_of(None):  # nobody is asked
+        with keys.keys_of(None, None):  # nobody is asked
             pass
         assert os.read(stdin.fileno(), 1) == b"p"
     os.close(write)

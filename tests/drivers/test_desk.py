@@ -34,6 +34,49 @@ def test_a_fader_says_how_far_the_brain_may_move_a_knob_from_its_middle(value, p
     assert faders.apply(frame(tempo=0.9)).knobs["tempo"] == pytest.approx(position)
 
 
+def test_a_released_fader_has_no_say_until_it_moves_again():
+    faders = Faders({"density": FaderRule(7), "tempo": FaderRule(8, "scale"), "velocity": FaderRule(9)})
+    assert faders.take((0xB0, 7, 127)) == ("density",)
+    assert faders.take((0xB0, 7, 126)) == ()
+    assert faders.take((0xB0, 8, 0)) == ("tempo",)
+    assert faders.release() == ("density", "tempo")
+    assert faders.apply(frame(density=0.25, tempo=0.9)) == frame(density=0.25, tempo=0.9)
+    assert faders.take((0xB0, 7, 0)) == ("density",)
+    assert faders.apply(frame(density=0.25)).knobs["density"] == 0.0
+
+
+def test_a_fader_that_picks_up_has_no_say_until_it_comes_to_the_knob_from_either_side():
+    faders = Faders({"density": FaderRule(7, pickup=True)})
+    for values in ((10, 20, 90), (120, 100, 40)):
+        faders.apply(frame(density=0.5))
+        assert [faders.take((0xB0, 7, value)) for value in values[:2]] == [(), ()]
+        assert faders.apply(frame(density=0.5)).knobs["density"] == 0.5
+        assert faders.take((0xB0, 7, values[2])) == ("density",)
+        assert faders.apply(frame(density=0.5)).knobs["density"] == values[2] / 127
+        faders.release()
+        faders.take((0xB0, 7, 121))
+
+
+def test_a_scale_that_picks_up_waits_for_the_top_where_the_brain_moves_freely():
+    faders = Faders({"tempo": FaderRule(8, "scale", pickup=True)})
+    assert faders.take((0xB0, 8, 20)) == ()
+    assert faders.apply(frame(tempo=0.9)).knobs["tempo"] == 0.9
+    assert faders.take((0xB0, 8, 127)) == ("tempo",)
+    faders.take((0xB0, 8, 0))
+    assert faders.apply(frame(tempo=0.9)).knobs["tempo"] == 0.5
+
+
+def test_the_desk_says_which_fader_has_a_knob_and_who_has_it_after_a_release():
+    said = []
+    desk = Desk({"density": FaderRule(7)}, say=said.append)
+    for value in (5, 6):
+        desk.take(PlayerNotice("heard", 0, 1.0, data=(0xB0, 7, value)))
+    desk.take(PlayerNotice("release", 1))
+    desk.release()
+    assert said == ["your fader has density now; f gives it back", "the brain has density again", "no fader has a say"]
+    assert desk.faders.apply(frame(density=0.5)) == frame(density=0.5)
+
+
 def test_notes_move_no_fader():
     faders = Faders({"tempo": FaderRule(8)})
     faders.take((0x90, 8, 1))

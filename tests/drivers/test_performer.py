@@ -57,6 +57,21 @@ def test_a_fader_takes_a_knob_over_from_the_next_controls_on_and_the_trace_says_
     assert traced == [round(value, 4) for value in density]
 
 
+def test_a_key_gives_the_knob_back_to_the_brain_and_is_not_saved_as_played(tmp_path):
+    presses = {
+        1: lambda player: player.hear((0xB0, 7, 127)),
+        3: lambda player: (player.hear((0x90, 23, 1)), player.hear((0x80, 23, 0))),
+    }
+    settings = PlayerSettings(keys={"release": Key(note=23)})
+    desk = Desk({"density": FaderRule(7)})
+    take, _ = perform(tmp_path / "a.mid", presses, desk=desk, settings=settings)
+    density = [bar.controls.knobs["density"] for bar in take.bars]
+    plain = [bar.controls.knobs["density"] for bar in offline(tmp_path / "plain.mid").bars]
+    assert density[3] == 1.0
+    assert density[5:] == plain[5:] != []
+    assert not any(note.track == "performer" for note in read_song(tmp_path / "a.mid").notes)
+
+
 def test_what_is_played_along_is_saved_on_a_track_of_its_own(tmp_path):
     path = tmp_path / "a.mid"
     presses = {1: lambda player: player.hear((0x94, 50, 99)), 2: lambda player: player.hear((0x84, 50, 0))}
