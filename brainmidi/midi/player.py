@@ -3,6 +3,7 @@
 Started as ``python -m brainmidi.midi.player``; it speaks :mod:`brainmidi.midi.wire` on its standard input and output
 and loads nothing heavy (python-rtmidi alone, no numpy). A reader thread and the signal handlers put what they get into
 one queue, on which the main thread waits until the next absolute deadline: no polling, nothing that Windows lacks.
+A thread beside it looks whether the composer is dying, where the system tells (:mod:`brainmidi.midi.watch`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from brainmidi.midi.ledger import Ledger
 from brainmidi.midi.ports import Output, open_output
 from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.timeline import Timeline
+from brainmidi.midi.twice import OffTwice
+from brainmidi.midi.watch import await_death
 from brainmidi.midi.wire import Message, dump, load
 
 #: A composer that has been silent for this long while music plays is taken for dead, though its pipe is open (stopped
@@ -38,6 +41,10 @@ SILENCE_AFTER_S = 3.0
 _PRIORITY = 5
 
 _WIRE_IN = 0
+
+#: A silence that nobody asked for is sent twice, so far apart: an asynchronous JACK server that overruns loses a period
+#: with all that is in it, 93 ms at the longest, and a network loses packets. The second is out well within 250 ms.
+_AGAIN_AFTER_S = 0.1
 
 #: JACK hands messages over once a period, of which this is a long one: 1024 frames at 48 kHz.
 _JACK_GRAIN_S = 1024 / 48000
@@ -129,19 +136,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "realtime_detail": detail,
         }
     )
+    composer = os.getppid()
     threading.Thread(target=_read, args=(inbox,), name="reader", daemon=True).start()
+    threading.Thread(target=_watch, args=(composer, inbox), name="watch", daemon=True).start()
     gc.freeze()  # a collection takes milliseconds, and nothing here makes cycles worth one
     gc.disable()
     clock = MonotonicClock()
     ledger = Ledger(output.port or "no port")
     ledger.open()
+    twice = OffTwice(output)
     core = PlayerCore(
-        clock, output, silence_after_s=options.silence_after, settings=settings, timeline=timeline, ledger=ledger
+        clock, twice, silence_after_s=options.silence_after, settings=settings, timeline=timeline, ledger=ledger
     )
+    cut_off = True
     try:
-        _play(core, clock, inbox, outbox)
+        cut_off = _play(core, clock, inbox, outbox)
     finally:
-        _release(core, output, ledger)
+        _release(core, clock, twice, ledger, cut_off=cut_off)
         leave_session()
         incoming.close()
         outbox.put(None)
@@ -154,15 +165,18 @@ def _play(
     clock: MonotonicClock,
     inbox: queue.SimpleQueue[_News],
     outbox: queue.SimpleQueue[Message | None],
-) -> None:
-    """Play until the composer is gone; the report leaves when the take is over, however it ended."""
-    reported = gone = False
+) -> bool:
+    """Play until the composer is gone, and return whether the take was cut off, not ended by the composer's word.
+
+    The report leaves when the take is over, however it ended.
+    """
+    reported = gone = cut_off = False
     message: _News | None = None
     while not gone:
         try:
             core.advance()
             if isinstance(message, _Gone):
-                gone = True
+                gone, cut_off = True, not core.done
                 core.stop(message.reason)
             elif isinstance(message, _Woken):
                 core.advance()
@@ -182,6 +196,7 @@ def _play(
             reported = True
             outbox.put({"op": "report", **core.report()})
         message = None if gone else _next_message(core, clock, inbox)
+    return cut_off or core.reason is not None
 
 
 def _give_up(core: PlayerCore, reason: str) -> None:
@@ -201,10 +216,13 @@ def _next_message(core: PlayerCore, clock: MonotonicClock, inbox: queue.SimpleQu
         return None
 
 
-def _release(core: PlayerCore, output: Output, ledger: Ledger) -> None:
+def _release(core: PlayerCore, clock: MonotonicClock, output: OffTwice, ledger: Ledger, *, cut_off: bool) -> None:
     """Silence what sounds and close the port; an output that has failed is closed all the same."""
     try:
         core.stop(None)
+        if cut_off and output.struck:
+            clock.sleep_until(clock.now_s() + _AGAIN_AFTER_S)
+            output.off_again()
     except MidiError as error:
         core.abandon(str(error))
     finally:
@@ -223,6 +241,12 @@ def _read(inbox: queue.SimpleQueue[_News]) -> None:
     except (OSError, MidiError) as error:
         print(f"player: {error}", file=sys.stderr)
     finally:
+        inbox.put(_Gone())
+
+
+def _watch(composer: int, inbox: queue.SimpleQueue[_News]) -> None:
+    """Say that the composer is gone as soon as the system says that it is dying; its pipe follows later."""
+    if await_death(composer, MonotonicClock()):
         inbox.put(_Gone())
 
 

@@ -9,6 +9,7 @@ import sys
 import threading
 from concurrent.futures import Future
 from itertools import chain
+from pathlib import Path
 
 import pytest
 from midi_takes import make_take, stand_in, whole_note
@@ -195,6 +196,34 @@ def test_the_player_ends_when_the_composer_closes_its_pipe():
     process.stdin.close()
     assert process.wait(20.0) == 0
     process.stdout.close()
+
+
+COMPOSER = """
+import subprocess, sys
+player = subprocess.Popen([sys.executable, "-m", "brainmidi.midi.player"], stdin=int(sys.argv[1]))
+player.wait()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells of a death before the end")
+def test_the_player_ends_when_its_composer_dies_though_the_pipe_stays_open():
+    read, write = os.pipe()
+    composer = subprocess.Popen(
+        [sys.executable, "-c", COMPOSER, str(read)],
+        pass_fds=[read],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(read)
+    os.write(write, dump(Handover(DEFAULT_CHANNELS).pack(whole_note(0, bpm=10.0), None)))
+    os.write(write, dump({"op": "begin", "at_s": 0.0}))
+    read_until(composer, "ready")
+    composer.kill()
+    assert read_until(composer, "report")["reason"] is None
+    assert composer.stdout.read() == b"", "the player has ended"
+    composer.wait()
+    composer.stdout.close()
+    os.close(write)
 
 
 def test_a_composer_that_never_reads_does_not_delay_the_music():
