@@ -22,10 +22,27 @@ VIRTUAL_INPUT = f"{CLIENT_NAME}:{INPUT_NAME}"
 #: How often a named input is looked for, and how often one that is open is looked after.
 LOOK_S = 2.0
 
+#: Bytes after the status byte, by its upper half; of system messages by the whole byte. Exclusive ones are not wanted.
+_CHANNEL_LENGTHS = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}
+_SYSTEM_LENGTHS = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0}
+REALTIME = 0xF8  # from here on a status byte is a message
+
 #: Told of each message with its bytes and the clock time at which it arrived, in a thread of the MIDI system's.
 OnMessage = Callable[[tuple[int, ...], float], None]
 #: Told that an input came or went, in one line.
 OnChange = Callable[[str], None]
+
+
+def data_length(status: int) -> int | None:
+    """Return how many bytes follow a status byte; None for exclusive and undefined messages, and for no status byte."""
+    if status >= REALTIME:
+        return 0
+    return _SYSTEM_LENGTHS.get(status) if status >= 0xF0 else _CHANNEL_LENGTHS.get(status & 0xF0)
+
+
+def is_whole(message: tuple[int, ...]) -> bool:
+    """Return whether `message` is one: any program may send to us, and not every one keeps to the standard."""
+    return bool(message) and len(message) - 1 == data_length(message[0]) and max(message[1:], default=0) < 0x80
 
 
 class MidiInput:
@@ -139,7 +156,9 @@ class MidiInput:
                 self.reason = str(error)
 
     def _take(self, message: tuple[Sequence[int], float], data: object = None) -> None:
-        self._on_message(tuple(message[0]), self._clock.now_s())
+        now_s, message_bytes = self._clock.now_s(), tuple(message[0])
+        if is_whole(message_bytes):
+            self._on_message(message_bytes, now_s)
 
     def _let_go(self) -> None:
         midi_in, self._midi_in, self.port = self._midi_in, None, None

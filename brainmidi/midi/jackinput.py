@@ -6,11 +6,11 @@ import threading
 from typing import Any
 
 from brainmidi.midi.frameline import FrameLine
-from brainmidi.midi.incoming import LOOK_S, OnChange, OnMessage
+from brainmidi.midi.incoming import LOOK_S, OnChange, OnMessage, is_whole
 from brainmidi.midi.ports import place_of
 
-#: What no player wants: exclusive messages, and a sign of life three times a second.
-_UNWANTED = (0xF0, 0xFE)
+#: What no player wants: a sign of life three times a second.
+_SENSING = 0xFE
 
 
 class JackInput:
@@ -43,7 +43,7 @@ class JackInput:
         """Hand on what arrived in the period whose first frame is `begin`."""
         for offset, data in self._in.incoming_midi_events():
             message = tuple(bytes(data))
-            if message and message[0] not in _UNWANTED:
+            if is_whole(message) and message[0] != _SENSING:
                 self._on_message(message, line.time_s(begin + offset))
 
     def look(self) -> None:

@@ -13,14 +13,9 @@ from collections.abc import Iterator, Sequence
 
 from brainmidi.errors import MidiError
 from brainmidi.midi.clock import MonotonicClock
-from brainmidi.midi.incoming import OnMessage
+from brainmidi.midi.incoming import REALTIME, OnMessage, data_length
 
 GROUP, FIRST_PORT, N_PORTS = "225.0.0.37", 21928, 20
-
-#: Bytes after the status byte, by its upper half; of system messages by the whole byte.
-_LENGTHS = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}
-_SYSTEM_LENGTHS = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0}
-_REALTIME = 0xF8
 
 
 def split_messages(stream: bytes) -> Iterator[tuple[int, ...]]:
@@ -35,10 +30,10 @@ def split_messages(stream: bytes) -> Iterator[tuple[int, ...]]:
     wanted: int | None = 0
     data: list[int] = []
     for byte in stream:
-        if byte >= _REALTIME:
+        if byte >= REALTIME:
             yield (byte,)
         elif byte >= 0x80:
-            length = _SYSTEM_LENGTHS.get(byte) if byte >= 0xF0 else _LENGTHS[byte & 0xF0]
+            length = data_length(byte)
             status, wanted, data = (byte, length, []) if length is not None else (None, 0, [])
             if length == 0:
                 yield (byte,)

@@ -113,6 +113,19 @@ def test_a_message_is_stamped_when_it_arrives_and_clock_is_wanted():
     assert system.ends[0].types["timing"] is False
 
 
+#: None of them is a message: cut short, too long, without a status, a status for data, undefined.
+BROKEN = [(), (0x90, 60), (0xB0,), (0xF2, 1), (0xF8, 0), (0x40, 1, 2), (0x90, 60, 0x80), (0xF4,), (0xF0, 1, 0xF7)]
+
+
+@pytest.mark.parametrize("data", BROKEN)
+def test_what_is_no_message_is_not_heard(data):
+    system = System()
+    ear = Ear(None, alsa=system)
+    system.ends[0].callback((list(data), 0.1))
+    system.ends[0].callback(([0xC0, 60], 0.1))
+    assert [heard for heard, _ in ear.heard] == [(0xC0, 60)]
+
+
 def test_windows_has_no_virtual_input_and_says_so():
     system = System(virtual=NotImplementedError())
     ear = Ear(None, windows=system)

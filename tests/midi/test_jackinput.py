@@ -44,6 +44,15 @@ def test_a_message_is_stamped_by_the_frame_on_which_it_was_sent():
     assert [at_s - now_s for _, at_s in heard] == pytest.approx([0.0, 1000 / RATE], abs=2 / RATE)
 
 
+@pytest.mark.parametrize("data", [(0x90, 60), (0xF2, 1), (0x40, 1, 2), (0xF0, 1, 0xF7), ()])
+def test_what_is_no_message_is_not_heard(data):
+    server = FakeServer()
+    _, port, heard, _ = listening(server)
+    port.waiting = [(0, bytes(data)), (1, bytes(CLOCK))]
+    server.cycle()
+    assert [data for data, _ in heard] == [CLOCK]
+
+
 def test_a_named_port_is_connected_when_it_comes_and_its_going_is_told():
     server = FakeServer()
     there = []
