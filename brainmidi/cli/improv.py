@@ -84,7 +84,10 @@ def improv(
     master_board: opt.BoardText = None,
 ) -> None:
     """Play live from EEG, until --bars, the end of a recording, or Ctrl-C."""
-    settings = opt.read_config(config, dict(locals()))
+    given = dict(locals())
+    settings = opt.read_config(config, given)
+    if virtual_time:
+        opt.refuse_real_time(given)
     outputs = opt.sort_outputs(
         output,
         {"--trace": trace, "--save-baseline": save_baseline, "--record": record},

@@ -1,4 +1,4 @@
-"""Single keys in the terminal while a take plays, for panic, hold and more. Where stdin is no terminal there are none."""
+"""Single keys in the terminal while a take plays, for panic, hold and more. Without a terminal there are none."""
 
 from __future__ import annotations
 

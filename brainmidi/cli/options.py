@@ -218,6 +218,26 @@ def read_config(config: Path | None, given: Mapping[str, Any]) -> SessionConfig:
     return load_config(config, overrides)
 
 
+#: Options about what leaves or enters in real time, which the virtual clock has no use for.
+_REAL_TIME = ("port", "input_", "network", "send_clock", "nudge_ms", "count_in", "metronome")
+
+
+def refuse_real_time(given: Mapping[str, Any]) -> None:
+    """Refuse the options `given` that mean nothing on the virtual clock; those of a session.toml are passed over.
+
+    Raises
+    ------
+    ConfigError
+        One was given.
+    """
+    options = ["--" + name.rstrip("_").replace("_", "-") for name in _REAL_TIME if given.get(name) is not None]
+    if options:
+        raise ConfigError(
+            f"{', '.join(options)} would do nothing with --virtual-time, which opens no port and waits for nobody; "
+            "leave out one or the other"
+        )
+
+
 def sort_outputs(
     paths: Sequence[Path] | None,
     others: Mapping[str, Path | None] | None = None,

@@ -141,6 +141,23 @@ def test_an_option_out_of_its_range(capsys, option, value, allowed):
     assert not Path("takes").exists()
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--port", "nonesuch"),
+        ("--input", "nonesuch"),
+        ("--network", 1),
+        ("--send-clock",),
+        ("--nudge-ms", 5),
+        ("--count-in", 2),
+        ("--metronome",),
+    ],
+)
+def test_what_the_virtual_clock_has_no_use_for_is_refused(capsys, options):
+    line = refused(capsys, "improv", "--virtual-time", "--bars", 1, *options)
+    assert f"{options[0]} would do nothing with --virtual-time" in line
+
+
 def test_two_baselines_or_two_files_of_a_kind_are_too_many(capsys):
     assert "exclude each other" in refused(capsys, "improv", "--baseline", 3, "--baseline-from", "rest.edf")
     assert "of one kind" in refused(capsys, "improv", "-o", "a.mid", "-o", "b.mid")
