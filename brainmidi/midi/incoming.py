@@ -19,8 +19,11 @@ if TYPE_CHECKING:  # brainmidi.types brings numpy, which the player does not loa
 INPUT_NAME = "in"
 VIRTUAL_INPUT = f"{CLIENT_NAME}:{INPUT_NAME}"
 
-#: How often a named input is looked for, and how often one that is open is looked after.
-LOOK_S = 2.0
+#: How often a named input is looked for, and how often one that is open is looked after. Nothing tells that one which
+#: bears the same name again has lost its connection: it must be seen while it is gone, and a USB reset is quick.
+LOOK_S = 0.2
+
+JOIN_S = 2.0
 
 #: Bytes after the status byte, by its upper half; of system messages by the whole byte. Exclusive ones are not wanted.
 _CHANNEL_LENGTHS = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}
@@ -142,7 +145,7 @@ class MidiInput:
         """Let the port go; may be called twice."""
         self._closing.set()
         if self._thread is not None:
-            self._thread.join(LOOK_S)
+            self._thread.join(JOIN_S)
         self._let_go()
         for _, midi_in in self._ends:
             midi_in.delete()

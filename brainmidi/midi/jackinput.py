@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from brainmidi.midi.frameline import FrameLine
-from brainmidi.midi.incoming import LOOK_S, OnChange, OnMessage, is_whole
+from brainmidi.midi.incoming import JOIN_S, LOOK_S, OnChange, OnMessage, is_whole
 from brainmidi.midi.ports import place_of
 
 #: What no player wants: a sign of life three times a second.
@@ -51,7 +51,8 @@ class JackInput:
         if self._name is None:
             return
         there = [port.name for port in self._client.get_ports(is_midi=True, is_output=True)]
-        if self.port is not None and self.port not in there:
+        # A port that went and is back under its name has lost its connection.
+        if self.port is not None and self.port not in [port.name for port in self._in.connections]:
             self._on_change(f"input {self.port} has gone; it is opened again when it comes back")
             self.port = None
         place = place_of(self._name, there)
@@ -73,7 +74,7 @@ class JackInput:
         """Look no more; the port goes with its client."""
         self._closing.set()
         if self._thread is not None:
-            self._thread.join(LOOK_S)
+            self._thread.join(JOIN_S)
 
     def _watch(self) -> None:
         while not self._closing.wait(LOOK_S):

@@ -19,7 +19,7 @@ class Port:
     name = "brainmidi:in"
 
     def __init__(self):
-        self.waiting = []
+        self.waiting, self.connections = [], []
 
     def incoming_midi_events(self):
         waiting, self.waiting = self.waiting, []
@@ -56,20 +56,25 @@ def test_what_is_no_message_is_not_heard(data):
 def test_a_named_port_is_connected_when_it_comes_and_its_going_is_told():
     server = FakeServer()
     there = []
-    incoming, _, _, told = listening(server, "nano")
+    incoming, port, _, told = listening(server, "nano")
     incoming.close()
+    server.client.connect = lambda name, own: own.connections.append(SimpleNamespace(name=name))
     assert incoming.port is None
     assert incoming.reason == "port 'nano' is not there yet"
     server.client.get_ports = lambda **wanted: [SimpleNamespace(name=name) for name in there]
     there.append("nanoKONTROL:out")
     incoming.look()
     assert (incoming.port, incoming.reason) == ("nanoKONTROL:out", None)
-    there.clear()
+    port.connections.clear()  # unplugged, and plugged in again before anybody looked
     incoming.look()
-    assert told == [
-        "input nanoKONTROL:out is open",
-        "input nanoKONTROL:out has gone; it is opened again when it comes back",
-    ]
+    assert [each.name for each in port.connections] == ["nanoKONTROL:out"]
+    there.clear()
+    port.connections.clear()
+    incoming.look()
+    incoming.look()
+    opened = "input nanoKONTROL:out is open"
+    gone = "input nanoKONTROL:out has gone; it is opened again when it comes back"
+    assert told == [opened, gone, opened, gone]
 
 
 @pytest.mark.parametrize("pause_s", [0.05, 0.36, 0.49, 3.0])
