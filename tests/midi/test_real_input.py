@@ -63,6 +63,22 @@ def test_a_named_input_is_opened_when_it_appears(jack):
         assert "has gone" in next_notice(player, "input").detail
 
 
+def test_a_connection_that_was_undone_is_made_again_where_jack_tells_of_it(jack, jack_server):
+    import rtmidi
+
+    pytest.importorskip("jack", reason="JACK-Client is not installed: pip install '.[jack]'")
+    pads = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, "pads")
+    pads.open_virtual_port("out")
+    with PlayerProcess.start(PlayerSettings(input="pads", backend="jack")) as player:
+        jack_server.run("jack_disconnect", "pads:out", "brainmidi:in")
+        for told in ("input pads:out is open", "input pads:out has gone", "input pads:out is open"):
+            assert told in next_notice(player, "input").detail
+        pads.send_message((0x99, 36, 1))
+        assert next_notice(player, "heard").data == (0x99, 36, 1)
+    pads.close_port()
+    pads.delete()
+
+
 def test_what_a_killed_player_left_open_is_closed_by_the_next(jack, spy):
     settings = PlayerSettings(port=SPY)
     player = PlayerProcess.start(settings)
