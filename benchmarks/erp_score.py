@@ -20,7 +20,8 @@ from brainmidi.controls.mapping import ControlMap, EventRule
 from brainmidi.evaluate.p300 import load_headband
 from brainmidi.features.epochs import Epoch, EpochStream, epochs_of
 from brainmidi.features.erpclassifier import ErpClassifier, ErpScorer
-from brainmidi.features.erpfit import LOW_PASS_HZ, fit_classifier, trials_of
+from brainmidi.features.erpfit import fit_classifier
+from brainmidi.features.erptrials import trials_of
 from brainmidi.features.settings import ErpSettings
 from brainmidi.types import Chunk, FeatureFrame, Marker, Montage
 
@@ -51,10 +52,11 @@ def events(data: Path) -> None:
     for session in (1, 2):
         runs = load_headband(data, session)
         montage = runs[0].montage
-        cut = [epochs_of([Conditioner(montage).process(run)], ErpSettings(), LOW_PASS_HZ) for run in runs]
-        for held, tested in enumerate(cut):
-            others = [run for number, run in enumerate(cut) if number != held]
+        conditioned = [Conditioner(montage).process(run) for run in runs]
+        for held, run in enumerate(conditioned):
+            others = [one for number, one in enumerate(conditioned) if number != held]
             classifier = fit_classifier(trials_of(others, montage, ErpSettings()))
+            tested = epochs_of([run], ErpSettings(), classifier.low_pass_hz)
             true.append(moves(classifier, tested, montage))
             for _ in range(SHUFFLES):
                 labels = rng.permutation([epoch.label for epoch in tested])
@@ -78,10 +80,11 @@ def main() -> None:
         markers.append(Marker(at_s, "target" if target else "nontarget"))
         samples[:, 3] += target * 8.0 * np.exp(-0.5 * ((time_s - at_s - 0.35) / 0.05) ** 2)
     settings = ErpSettings()
-    epochs = epochs_of([Chunk(samples, time_s, montage, tuple(markers))], settings, LOW_PASS_HZ)
+    chunk = Chunk(samples, time_s, montage, tuple(markers))
     start_s = time.perf_counter()
-    classifier = fit_classifier(trials_of([epochs], montage, settings))
+    classifier = fit_classifier(trials_of([chunk], montage, settings))
     print(f"{CHANNELS} channels at {RATE_HZ:g} Hz, {TRIALS} epochs: fitted in {time.perf_counter() - start_s:.1f} s")
+    epochs = epochs_of([chunk], settings, classifier.low_pass_hz)
     scorer = ErpScorer(classifier, montage, settings, EpochStream(montage, settings).before)
     took_ms = []
     for epoch in epochs:

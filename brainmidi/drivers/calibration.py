@@ -16,7 +16,7 @@ from brainmidi.controls.learned import Verdict, fit_learned
 from brainmidi.controls.mapping import KnobRule
 from brainmidi.controls.merging import day_of
 from brainmidi.controls.profile import Profile
-from brainmidi.controls.separation import FLOOR_AUC, Separation, chance, held_out, separate
+from brainmidi.controls.separation import FLOOR_AUC, Separation, by_turns, chance, held_out, separate
 from brainmidi.drivers import assemble
 from brainmidi.drivers.hearing import at_rest, hear, need_clean
 from brainmidi.drivers.phases import Recording
@@ -25,7 +25,7 @@ from brainmidi.features.settings import feature_names
 from brainmidi.features.spectra import Spectra, background, phase_spectra
 from brainmidi.types import Chunk, Montage
 
-_CHANCE = 0.03  # the least that four blocks of either phase can show is 0.029
+_CHANCE = 0.03  # the least that four turns or blocks of either phase can show is 0.029
 _TIE = 0.01  # AUCs closer than this are one, and the feature that is known better is taken
 #: By the phase that is not neutral: so that closed eyes and counting do not turn all knobs together.
 _PREFERRED = {
@@ -75,7 +75,7 @@ class Calibration:
     places : mapping of (str, str) to float
         Median robust z of a feature in a phase.
     alternating : bool
-        Whether the phases came in turns.
+        Whether every phase that is compared came often enough for its turns to be drawn by lot.
     """
 
     profile: Profile
@@ -130,7 +130,11 @@ def calibrate(config: SessionConfig, recordings: Sequence[Recording], created: s
     seconds = {phase: len(run) / assemble.feature_settings(config).update_hz for phase, run in heard.frames.items()}
     need_clean(seconds, bad)
     rest = [frame for phase in NEUTRAL for frame in heard.frames.get(phase, ())]
-    rest = rest or [frame for run in heard.frames.values() for frame in run]
+    if not rest:
+        raise ControlError(
+            f"{', '.join(heard.frames)} alone has no rest that knobs could be measured against, open or rest is "
+            "needed; record one of them too and name it with --events"
+        )
     source = ", ".join(dict.fromkeys(recording.name for recording in recordings))
     baseline = fit_baseline(rest, source=source, created_by="brainmidi calibrate")
     spectra = phase_spectra(heard.chunks, [[(s.phase, s.start_s, s.stop_s) for s in one.spans] for one in recordings])
@@ -180,7 +184,7 @@ def calibrate(config: SessionConfig, recordings: Sequence[Recording], created: s
         erp,
         quality,
         places,
-        _in_turns(recordings, pairs),
+        all(by_turns(table, pair) for pair in pairs) if pairs else True,
     )
 
 
@@ -211,16 +215,12 @@ def _nothing_separates(knobs: Sequence[Knob], bad: Sequence[str]) -> str:
         for knob in knobs
     )
     also = f"; bad electrodes: {', '.join(bad)}" if bad else ""
+    closed = any("closed" in knob.separation.contrast for knob in knobs)
+    also_do = "close your eyes oftener" if closed else "change between the phases oftener"
     return (
         f"no feature separates the phases, AUC {FLOOR_AUC:g} with p {_CHANCE:g} is needed ({found}){also}; "
-        "check --events and the posterior electrodes, close your eyes for longer, and record again"
+        f"check --events and the posterior electrodes, {also_do}, and record again"
     )
-
-
-def _in_turns(recordings: Sequence[Recording], pairs: Sequence[tuple[str, str]]) -> bool:
-    """Return whether every phase that is compared came more than once."""
-    spans = [span.phase for recording in recordings for span in recording.spans]
-    return all(spans.count(phase) > 1 for pair in pairs for phase in pair)
 
 
 def _compared(config: SessionConfig) -> tuple[str, ...]:
@@ -256,12 +256,11 @@ def _fit_erp(
     labels = [marker.label for chunk in chunks for marker in chunk.markers]
     if not any(label in settings.target for label in labels):
         return None, ""
-    from brainmidi.features.epochs import epochs_of
-    from brainmidi.features.erpfit import LOW_PASS_HZ, fit_classifier, trials_of
+    from brainmidi.features.erpfit import fit_classifier
+    from brainmidi.features.erptrials import trials_of
 
     try:
-        runs = [epochs_of([chunk], settings, LOW_PASS_HZ) for chunk in chunks]
-        classifier = fit_classifier(trials_of(runs, montage, settings))
+        classifier = fit_classifier(trials_of(chunks, montage, settings))
     except SignalError as error:
         return None, f"no classifier: {error}"
     figures = (

@@ -1,14 +1,17 @@
 """Do single responses to targets stand out? The live epochs and classifier on two public P300 recordings.
 
-Every setting of the classifier is fixed beforehand, from the literature (:mod:`brainmidi.features.erpfit`); which
-channels and epochs are noisy is judged inside the training folds. The conditioner and the epochs are those that play.
+The classifier's settings are chosen inside the training epochs (:mod:`brainmidi.features.erpchoice`), as a calibration
+chooses them; which channels and epochs are noisy is judged there too. Controls run through all of it, the choice as
+well. The conditioner and the epochs are those that play.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +22,9 @@ from brainmidi.condition.conditioner import Conditioner
 from brainmidi.errors import SourceError
 from brainmidi.evaluate.eegfigure import Control, Figure
 from brainmidi.evaluate.resample import auc, auc_interval, control, effective_size
-from brainmidi.features.epochs import epochs_of
-from brainmidi.features.erpfit import LOW_PASS_HZ, Trials, cross_validate, fit_estimator, trials_of
+from brainmidi.features.erpchoice import choose, cross_validate
+from brainmidi.features.erpestimator import ErpChoice, fit_estimator
+from brainmidi.features.erptrials import LENGTH_S, Trials, trials_of
 from brainmidi.features.settings import ErpSettings
 from brainmidi.types import Chunk, FloatArray, Marker, Montage
 
@@ -37,15 +41,22 @@ _GROUND = "Fz"  # the ground electrode records nothing
 _SWITCHED_ON_S = 5.0  # a transient of millivolts, which a sham would spread over the whole recording
 
 
+class _Area(NamedTuple):
+    """An area under the ROC curve, and the sizes that its interval rests on."""
+
+    value: float
+    low_n: float
+    high_n: float
+
+
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """Cross-validated areas: of single trials and of means over five, each with the sizes its interval rests on."""
+    """Areas of single trials and of means over five, cross-validated, then of each point of the learning curve."""
 
-    single: float
-    single_n: tuple[float, float]
-    means: float
-    means_n: tuple[float, float]
+    areas: tuple[_Area, ...]
     rejected: float
+    choices: tuple[ErpChoice, ...]
+    learnt_choices: tuple[tuple[ErpChoice], ...]
 
 
 def load_game(data: Path) -> list[Chunk]:
@@ -112,9 +123,9 @@ def load_headband(data: Path, session: int) -> list[Chunk]:
 
 def trials(runs: Sequence[Chunk], settings: ErpSettings | None = None) -> Trials:
     """Return the epochs of raw recordings as the live signal path cuts them, each recording a stream of its own."""
-    chosen = ErpSettings() if settings is None else settings
-    epochs = [epochs_of([Conditioner(run.montage).process(run)], chosen, LOW_PASS_HZ) for run in runs]
-    return trials_of(epochs, runs[0].montage, chosen)
+    montage = runs[0].montage
+    conditioned = [Conditioner(montage).process(run) for run in runs]
+    return trials_of(conditioned, montage, ErpSettings() if settings is None else settings)
 
 
 def figures(
@@ -140,13 +151,11 @@ def figures(
     -------
     list of Figure
     """
-    found = _recording("brain invaders", load_game(data), (GAME_BAR, None), progress, (shuffles, shams, seed))
-    progress("brain invaders: trained on the first trials")
-    found += _curve(load_game(data), (shuffles, shams, seed))
+    controls = (shuffles, shams, seed)
+    found = _recording("brain invaders", load_game(data), (GAME_BAR, None), CURVE_BARS, progress, controls)
     for session in (1, 2):
-        bars = (SINGLE_BAR, MEANS_BAR)
-        subject = f"muse, session {session}"
-        found += _recording(subject, load_headband(data, session), bars, progress, (shuffles, shams, seed))
+        runs, bars = load_headband(data, session), (SINGLE_BAR, MEANS_BAR)
+        found += _recording(f"muse, session {session}", runs, bars, {}, progress, controls)
     return found
 
 
@@ -154,37 +163,48 @@ def _recording(
     subject: str,
     runs: Sequence[Chunk],
     bars: tuple[float, float | None],
+    curve: Mapping[int, float],
     progress: Callable[[str], None],
     controls: tuple[int, int, int],
 ) -> list[Figure]:
     shuffles, shams, seed = controls
-    progress(f"{subject}: blocked cross-validation, {shuffles} shuffles and {shams} shams")
-    taken = trials(runs)
-    real = _measure(taken)
-    rng = np.random.default_rng([seed, 2])
-    shuffled = [_measure(taken.relabelled(rng.permutation(taken.target))) for _ in range(shuffles)]
-    shammed = [_measure(trials([_sham(run, rng) for run in runs])) for _ in range(shams)]
-    note = f"{taken.target.sum()} targets of {len(taken.target)} epochs, {100 * real.rejected:.1f} % rejected"
-    single = Figure(
-        subject,
-        "AUC, single trials",
-        real.single,
-        *auc_interval(real.single, *real.single_n),
-        bars[0],
-        shuffled=_control([one.single for one in shuffled], real.single),
-        sham=_control([one.single for one in shammed], real.single),
-        note=note,
-    )
-    means = Figure(
-        subject,
-        f"AUC, means of {_MEAN_OF} trials",
-        real.means,
-        *auc_interval(real.means, *real.means_n),
-        bars[1],
-        shuffled=_control([one.means for one in shuffled], real.means),
-        sham=_control([one.means for one in shammed], real.means),
-    )
-    return [single, means]
+    progress(f"{subject}: blocked cross-validation")
+    taken, rng = trials(runs), np.random.default_rng([seed, 2])
+    real = _measure(taken, curve)
+    shuffled, shammed = [], []
+    for number in range(shuffles):
+        progress(f"{subject}: shuffled labels, {number + 1} of {shuffles}")
+        shuffled.append(_measure(taken.relabelled(_shuffled(taken.target, curve, rng)), curve))
+    for number in range(shams):
+        progress(f"{subject}: phase-randomised EEG, {number + 1} of {shams}")
+        shammed.append(_measure(trials([_sham(run, rng) for run in runs]), curve))
+    rejected = f"{taken.target.sum()} targets of {len(taken.target)} epochs, {100 * real.rejected:.1f} % rejected"
+    names = ["AUC, single trials", f"AUC, means of {_MEAN_OF} trials"]
+    names += [f"AUC, trained on the first {count} trials" for count in curve]
+    notes = [f"{rejected}; {_told(real.choices)}", "", *map(_told, real.learnt_choices)]
+    return [
+        Figure(
+            subject,
+            name,
+            area.value,
+            *auc_interval(area.value, area.low_n, area.high_n),
+            bar,
+            shuffled=_control([one.areas[number].value for one in shuffled], area.value),
+            sham=_control([one.areas[number].value for one in shammed], area.value),
+            note=note,
+        )
+        for number, (name, area, bar, note) in enumerate(
+            zip(names, real.areas, [*bars, *curve.values()], notes, strict=True)
+        )
+    ]
+
+
+def _told(choices: Sequence[ErpChoice]) -> str:
+    """Return what was chosen, in words, and how often."""
+    counted = Counter(choices).most_common()
+    told = [f"{one.n_filters} filters, {one.low_pass_hz:g} Hz, z {one.outlier_z:g}" for one, _ in counted]
+    times = [f" ({count} folds)" if len(choices) > 1 else "" for _, count in counted]
+    return "chosen " + "; ".join(one + many for one, many in zip(told, times, strict=True))
 
 
 def _control(values: list[float], real: float) -> Control | None:
@@ -195,18 +215,23 @@ def _sham(run: Chunk, rng: np.random.Generator) -> Chunk:
     return Chunk(phase_randomised(run.samples_uv, run.montage.rate_hz, rng), run.time_s, run.montage, run.markers)
 
 
-def _measure(taken: Trials) -> _Measured:
-    scores, fold = cross_validate(taken)
+def _measure(taken: Trials, curve: Mapping[int, float]) -> _Measured:
+    scores, fold, choices = cross_validate(taken)
     scored = np.isfinite(scores)
-    low, high = scores[scored & ~taken.target], scores[scored & taken.target]
     grouped = [_means(scores, scored & chosen, fold) for chosen in (~taken.target, taken.target)]
+    single = _area(scores[scored & ~taken.target], scores[scored & taken.target])
+    means = _Area(auc(*grouped), float(len(grouped[0])), float(len(grouped[1])))
+    learnt = [_learnt(taken, count) for count in curve]
     return _Measured(
-        auc(low, high),
-        (effective_size(low), effective_size(high)),
-        auc(*grouped),
-        (float(len(grouped[0])), float(len(grouped[1]))),
+        (single, means, *(area for area, _ in learnt)),
         float(1 - scored.mean()),
+        choices,
+        tuple((choice,) for _, choice in learnt),
     )
+
+
+def _area(low: FloatArray, high: FloatArray) -> _Area:
+    return _Area(auc(low, high), effective_size(low), effective_size(high))
 
 
 def _means(scores: FloatArray, chosen: NDArray[np.bool_], fold: NDArray[np.intp]) -> FloatArray:
@@ -219,40 +244,17 @@ def _means(scores: FloatArray, chosen: NDArray[np.bool_], fold: NDArray[np.intp]
     return np.concatenate(means)
 
 
-def _curve(runs: Sequence[Chunk], controls: tuple[int, int, int]) -> list[Figure]:
-    shuffles, shams, seed = controls
-    taken, rng = trials(runs), np.random.default_rng([seed, 3])
-    shuffled = [_learnt(taken.relabelled(_shuffled(taken.target, rng))) for _ in range(shuffles)]
-    shammed = [_learnt(trials([_sham(run, rng) for run in runs])) for _ in range(shams)]
-    found = []
-    for number, ((count, bar), (value, m, n)) in enumerate(zip(CURVE_BARS.items(), _learnt(taken), strict=True)):
-        found.append(
-            Figure(
-                "brain invaders",
-                f"AUC, trained on the first {count} trials",
-                value,
-                *auc_interval(value, m, n),
-                bar,
-                shuffled=_control([one[number][0] for one in shuffled], value),
-                sham=_control([one[number][0] for one in shammed], value),
-            )
-        )
-    return found
-
-
-def _shuffled(target: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
+def _shuffled(target: NDArray[np.bool_], curve: Mapping[int, float], rng: np.random.Generator) -> NDArray[np.bool_]:
     """Return labels shuffled within each stretch of the learning curve, so that every training set has its targets."""
-    return np.concatenate([rng.permutation(part) for part in np.split(target, list(CURVE_BARS))])
+    return np.concatenate([rng.permutation(part) for part in np.split(target, list(curve))])
 
 
-def _learnt(taken: Trials) -> list[tuple[float, float, float]]:
-    """Return the AUC on the rest after training on the first trials, with the sizes its interval rests on."""
-    found = []
-    for count in CURVE_BARS:
-        estimator = fit_estimator(taken, np.arange(count))
-        later = taken.time_s > taken.time_s[count - 1] + taken.settings.epoch_s[1]
-        used = np.flatnonzero(later & estimator.usable(taken))
-        scores = estimator.scores(taken, used)
-        low, high = scores[~taken.target[used]], scores[taken.target[used]]
-        found.append((auc(low, high), effective_size(low), effective_size(high)))
-    return found
+def _learnt(taken: Trials, count: int) -> tuple[_Area, ErpChoice]:
+    """Return the area on the rest after choosing and training on the first trials, and the choice."""
+    first = np.arange(count)
+    choice = choose(taken, first)
+    estimator = fit_estimator(taken, first, choice)
+    later = taken.time_s > taken.time_s[count - 1] + LENGTH_S
+    used = np.flatnonzero(later & estimator.usable(taken))
+    scores = estimator.scores(taken, used)
+    return _area(scores[~taken.target[used]], scores[taken.target[used]]), choice

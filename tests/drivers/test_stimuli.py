@@ -16,8 +16,8 @@ from brainmidi.drivers.chain import SignalChain
 from brainmidi.drivers.offline import Signal, score_signal
 from brainmidi.drivers.performance import Performance
 from brainmidi.drivers.stimuli import Stimuli
-from brainmidi.features.epochs import epochs_of
-from brainmidi.features.erpfit import LOW_PASS_HZ, fit_classifier, trials_of
+from brainmidi.features.erpfit import fit_classifier
+from brainmidi.features.erptrials import trials_of
 from brainmidi.features.settings import ErpSettings, FeatureSettings
 from brainmidi.midi.clock import VirtualClock
 from brainmidi.midi.core import PlayerCore
@@ -198,7 +198,7 @@ def calibrated(response_uv=6.0):
     ]
     marked = Chunk(chunk.samples_uv, chunk.time_s, chunk.montage, tuple(stimuli))
     clean = Conditioner(chunk.montage, settings=ConditionSettings(line="none")).process(marked)
-    return fit_classifier(trials_of([epochs_of([clean], ErpSettings(), LOW_PASS_HZ)], chunk.montage, ErpSettings()))
+    return fit_classifier(trials_of([clean], chunk.montage, ErpSettings()))
 
 
 @pytest.mark.parametrize(("response_uv", "moves"), [(6.0, True), (0.0, False)])

@@ -31,7 +31,7 @@ def head(response_uv: float, seed: int = 0, n_trials: int = 80) -> Chunk:
 def answering():
     lines: list[str] = []
     runs = [head(6.0), head(6.0, seed=1)]
-    return p300._recording("made up", runs, (0.7, 0.9), lines.append, (3, 3, 1)), lines
+    return p300._recording("made up", runs, (0.7, 0.9), {}, lines.append, (2, 2, 1)), lines
 
 
 def test_a_response_is_found_and_controls_find_none(answering):
@@ -43,13 +43,13 @@ def test_a_response_is_found_and_controls_find_none(answering):
     assert means.held
     for control in (single.shuffled, single.sham):
         assert 0.3 < control.value < 0.7
-    assert (single.shuffled.runs, single.sham.runs) == (3, 3)
+    assert (single.shuffled.runs, single.sham.runs) == (2, 2)
     assert single.note.startswith("32 targets of 160 epochs")
 
 
 def test_shuffled_labels_cannot_be_told_apart_by_a_brain_that_answers():
     taken = p300.trials([head(0.0, n_trials=140)])
-    assert 0.3 < p300._measure(taken).single < 0.7
+    assert 0.3 < p300._measure(taken, {}).areas[0].value < 0.7
 
 
 def test_means_are_of_five_consecutive_scores_and_never_of_two_folds():
@@ -61,7 +61,7 @@ def test_means_are_of_five_consecutive_scores_and_never_of_two_folds():
 
 def test_shuffled_labels_keep_the_targets_of_every_training_set():
     target = np.arange(768) % 6 == 0
-    mixed = p300._shuffled(target, np.random.default_rng(0))
+    mixed = p300._shuffled(target, p300.CURVE_BARS, np.random.default_rng(0))
     for start, stop in ((0, 60), (60, 120), (120, 240), (240, 768)):
         assert mixed[start:stop].sum() == target[start:stop].sum()
     assert (mixed != target).any()

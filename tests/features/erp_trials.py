@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from brainmidi.features.epochs import Epoch, epochs_of
-from brainmidi.features.erpfit import LOW_PASS_HZ, Trials, trials_of
+from brainmidi.features.erptrials import Trials, trials_of
 from brainmidi.features.settings import ErpSettings
 from brainmidi.types import Chunk, Marker, Montage
 
@@ -32,10 +32,10 @@ def oddball(
     return Chunk(samples, time_s, Montage(tuple(names), rate_hz), tuple(markers), good)
 
 
-def epochs(chunk: Chunk, settings: ErpSettings | None = None) -> list[Epoch]:
-    return epochs_of([chunk], ErpSettings() if settings is None else settings, LOW_PASS_HZ)
+def epochs(chunk: Chunk, low_pass_hz: float, settings: ErpSettings | None = None) -> list[Epoch]:
+    return epochs_of([chunk], ErpSettings() if settings is None else settings, low_pass_hz)
 
 
 def trials(*chunks: Chunk, settings: ErpSettings | None = None) -> Trials:
     settings = ErpSettings() if settings is None else settings
-    return trials_of([epochs(chunk, settings) for chunk in chunks], chunks[0].montage, settings)
+    return trials_of(chunks, chunks[0].montage, settings)

@@ -10,8 +10,10 @@ from erp_trials import epochs, oddball, trials
 from sklearn.covariance import oas as sklearn_oas
 
 from brainmidi.errors import SignalError
+from brainmidi.features.erpchoice import GRID, auc_and_error, choose, cross_validate, simplest_of_the_best
 from brainmidi.features.erpclassifier import ErpClassifier, ErpScorer, oas, trial_of
-from brainmidi.features.erpfit import cross_validate, fit_classifier, fit_estimator
+from brainmidi.features.erpestimator import fit_estimator
+from brainmidi.features.erpfit import fit_classifier
 from brainmidi.features.extractor import FeatureExtractor
 from brainmidi.features.settings import ErpSettings, FeatureSettings
 from brainmidi.types import Montage
@@ -23,11 +25,11 @@ def fitted():
 
 
 def test_live_scores_are_those_of_the_estimator():
-    taken = trials(oddball(9.0))
-    classifier, everything = fit_classifier(taken), np.arange(len(taken.epochs))
-    estimator = fit_estimator(taken, everything)
-    layout = (taken.before, estimator.columns, taken.n_samples, taken.step, estimator.rereferenced)
-    live = [classifier.score(trial_of(epoch, *layout)) for epoch in taken.epochs]
+    chunk = oddball(9.0)
+    taken, everything = trials(chunk), np.arange(150)
+    classifier, estimator = fit_classifier(taken), fit_estimator(taken, everything, choose(taken, everything))
+    layout = (26, estimator.columns, 102, taken.step, estimator.rereferenced)
+    live = [classifier.score(trial_of(epoch, *layout)) for epoch in epochs(chunk, classifier.low_pass_hz)]
     assert live == pytest.approx(estimator.scores(taken, everything), abs=1e-9)
 
 
@@ -49,23 +51,77 @@ def test_without_a_response_the_classifier_is_refused_with_its_reason():
     classifier = fit_classifier(trials(oddball(0.0)))
     assert "below 0.65" in classifier.refusal
     scorer = ErpScorer(classifier, Montage(classifier.channels, 128.0), ErpSettings(score_n=1), 26)
-    assert scorer.add(epochs(oddball(0.0))[2]) is not None
+    assert scorer.add(epochs(oddball(0.0), classifier.low_pass_hz)[2]) is not None
     assert scorer.value is None
     assert "may be chance" in replace(classifier, auc=0.7, auc_low=0.49).refusal
 
 
 def test_no_epoch_is_scored_by_a_classifier_that_saw_its_neighbours():
     taken = trials(oddball(9.0))
-    scores, fold = cross_validate(taken)
+    scores, fold, choices = cross_validate(taken)
     assert list(np.flatnonzero(np.diff(fold))) == [29, 59, 89, 119]
-    # An epoch outside its fold and far from it may be anything: the scores of the others' folds do not see it
-    changed = list(taken.epochs)
-    changed[10] = replace(changed[10], slow_uv=100.0 * changed[10].slow_uv)
-    again, _ = cross_validate(replace(taken, epochs=tuple(changed)))
+    # Whatever an epoch is: neither the choice nor the fit for its own fold sees it.
+    cuts = {low_pass_hz: replace(cut, trial_uv=cut.trial_uv.copy()) for low_pass_hz, cut in taken.cuts.items()}
+    for cut in cuts.values():
+        cut.trial_uv[10] *= 100.0
+    target = taken.target.copy()
+    target[:30] = np.random.default_rng(0).permutation(target[:30])
+    again = cross_validate(replace(taken, cuts=cuts, target=target))
     same = fold == 0
     same[10] = False
-    assert again[same] == pytest.approx(scores[same], abs=1e-12)
-    assert not np.allclose(again[~same], scores[~same])
+    assert again.choices[0] == choices[0]
+    assert again.scores[same] == pytest.approx(scores[same], abs=1e-12)
+    assert not np.allclose(again.scores[fold != 0], scores[fold != 0])
+
+
+def test_settings_are_chosen_by_the_chosen_epochs_alone():
+    taken = trials(oddball(7.0, seed=3))
+    half = np.arange(75)
+    choice = choose(taken, half)
+    mixed = taken.relabelled(np.concatenate([taken.target[:75], ~taken.target[75:]]))
+    assert choose(mixed, half) == choice
+    assert choice in GRID
+
+
+def test_a_response_above_the_low_corners_has_the_higher_one_chosen():
+    chunk = oddball(0.0, 200)
+    samples = chunk.samples_uv.copy()
+    for marker in chunk.markers[2::5]:
+        since_s = chunk.time_s - marker.time_s - 0.3
+        samples[:, 2] += 12.0 * np.exp(-0.5 * (since_s / 0.06) ** 2) * np.sin(2 * np.pi * 19.0 * since_s)
+    assert choose(trials(replace(chunk, samples_uv=samples)), np.arange(200)).low_pass_hz == 20.0
+
+
+def test_the_simplest_within_a_standard_error_of_the_best_is_taken():
+    rng, target = np.random.default_rng(0), np.arange(300) % 5 == 0
+    good, noise = target + rng.normal(0, 0.8, 300), rng.normal(0, 1, 300)
+    alike = [good + rng.normal(0, 0.5, 300) for _ in range(2)]
+    # A shade behind the best is taken, what is no better than chance is not, nor what is surely behind.
+    auc, _ = auc_and_error(np.stack(alike), target)
+    behind, ahead = np.argsort(auc)
+    assert simplest_of_the_best(np.stack([noise, alike[behind], alike[ahead]]), target) == 1
+    assert simplest_of_the_best(np.stack([alike[behind], good + target]), target) == 1
+    assert simplest_of_the_best(np.stack([good, good]), target) == 0
+    assert simplest_of_the_best(np.stack([np.full(300, np.nan), noise, good]), target) == 2
+    assert simplest_of_the_best(np.stack([noise, good]), np.zeros(300, dtype=bool)) == 0
+
+
+def test_the_error_of_a_difference_is_that_of_resampled_epochs():
+    def area(high, low):
+        return np.mean(high[:, None] > low)
+
+    rng, target = np.random.default_rng(1), np.arange(400) % 4 == 0
+    one = target + rng.normal(0, 1, 400)
+    other = one + rng.normal(0, 0.7, 400)
+    high, low = np.flatnonzero(target), np.flatnonzero(~target)
+    apart = []
+    for _ in range(300):
+        highs, lows = rng.choice(high, len(high)), rng.choice(low, len(low))
+        apart.append(area(one[highs], one[lows]) - area(other[highs], other[lows]))
+    auc, error = auc_and_error(np.stack([other, one]), target)
+    assert auc == pytest.approx([area(other[high], other[low]), area(one[high], one[low])])
+    assert error[0] == pytest.approx(np.std(apart), rel=0.15)
+    assert error[1] == 0.0
 
 
 def test_a_document_survives_json_and_scores_the_same(fitted):
@@ -120,7 +176,7 @@ def test_epochs_with_a_bad_channel_are_not_scored(fitted):
     scorer = ErpScorer(fitted, chunk.montage, ErpSettings(), 26)
     good = np.ones(chunk.samples_uv.shape, dtype=bool)
     good[250:, 1] = False
-    first, second, *_ = epochs(replace(chunk, good=good))
+    first, second, *_ = epochs(replace(chunk, good=good), fitted.low_pass_hz)
     assert scorer.add(first) is not None
     assert scorer.add(second) is None
 
