@@ -9,7 +9,7 @@ from brainmidi.condition.filters import apply, band_sections, initial_state, not
 from brainmidi.condition.gaps import Gaps
 from brainmidi.condition.gate import Gate
 from brainmidi.condition.line import find_line_hz
-from brainmidi.condition.reference import parse_reference, refer
+from brainmidi.condition.reference import check_reference, parse_reference, refer
 from brainmidi.condition.settings import ConditionSettings
 from brainmidi.condition.watch import ChannelWatch
 from brainmidi.errors import SignalError
@@ -39,7 +39,8 @@ class Conditioner:
     Raises
     ------
     SignalError
-        If the rate is too low, a corner, the mains frequency, a reference channel or the ASR state is not possible.
+        If the rate is too low, a corner, the mains frequency, the ASR state or a reference channel is not possible, or
+        that channel is left out.
     """
 
     def __init__(self, montage: Montage, *, settings: ConditionSettings | None = None) -> None:
@@ -55,6 +56,7 @@ class Conditioner:
         self._gate = Gate(settings.limits, n_channels, rate_hz)
         self._asr = None if settings.asr is None else Reconstruction(settings.asr, montage)
         self._excluded: BoolArray = np.isin(montage.names, settings.bad)
+        check_reference(self._reference, self._excluded, montage.names)
         self._watch = ChannelWatch(n_channels, rate_hz)
         self._stuck = round(_STUCK_S * rate_hz)
         self._hum = round(_HUM_S * rate_hz)
@@ -125,7 +127,7 @@ class Conditioner:
         good = self._gate.judge(raw, clean, bad | young)
         if self.settings.watch:
             good &= ~self._watch.judge(clean, good)
-        clean = refer(clean, good, self._reference)
+        clean, good = refer(clean, good, self._reference)
         conditioned = Chunk(clean, chunk.time_s, chunk.montage, chunk.markers, good)
         return conditioned if self._asr is None else self._asr.process(conditioned)
 

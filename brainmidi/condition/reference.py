@@ -49,12 +49,41 @@ def parse_reference(reference: str | tuple[str, ...], montage: Montage) -> BoolA
     return np.isin(montage.names, names)
 
 
-def refer(clean: FloatArray, good: BoolArray, channels: BoolArray | None) -> FloatArray:
-    """Subtract the mean of those of `channels` that are good, sample by sample; arrays (n_samples, n_channels)."""
+def refer(clean: FloatArray, good: BoolArray, channels: BoolArray | None) -> tuple[FloatArray, BoolArray]:
+    """Subtract the mean of `channels`, sample by sample.
+
+    An average goes on with those of its channels that are good. Electrodes that were named, or linked, are one point
+    on the head only while all of them are good: what is measured against less is condemned, in every channel.
+
+    Parameters
+    ----------
+    clean : ndarray, shape (n_samples, n_channels)
+    good : ndarray of bool, same shape
+    channels : ndarray of bool, shape (n_channels,), or None
+        See :func:`parse_reference`.
+
+    Returns
+    -------
+    clean, good : ndarray, shape (n_samples, n_channels)
+    """
     if channels is None:
-        return clean
+        return clean, good
     chosen = good & channels
     count = chosen.sum(axis=1, keepdims=True)
     mean = np.where(chosen, clean, 0.0).sum(axis=1, keepdims=True) / np.maximum(count, 1)
+    if not channels.all():
+        good = good & (count == np.count_nonzero(channels))
     referred: FloatArray = clean - mean
-    return referred
+    return referred, good
+
+
+def check_reference(channels: BoolArray | None, excluded: BoolArray, names: tuple[str, ...]) -> None:
+    """Raise SignalError where a channel of a reference other than the average is left out for good."""
+    if channels is None or channels.all():
+        return
+    lost = [name for name, out in zip(names, channels & excluded, strict=True) if out]
+    if lost:
+        raise SignalError(
+            f"reference channel {', '.join(lost)} is bad, and every channel is measured against it; mend that "
+            'electrode, or set another reference in [signal], such as "average"'
+        )

@@ -235,6 +235,32 @@ def test_one_ear_is_not_linked_to_anything():
         Conditioner(Montage(("Fz", "M1", "A2"), 250.0), settings=ConditionSettings(reference="linked"))
 
 
+@pytest.mark.parametrize(("reference", "railed"), [("linked", [3, 4]), ("linked", [4]), (("M1",), [3])])
+def test_nobody_is_believed_while_the_reference_is_not_whole(reference, railed):
+    chunk = noise_chunk(names=("Fz", "Cz", "Pz", "M1", "M2"), seconds=8.0)
+    samples = chunk.samples_uv.copy()
+    samples[512:640, railed] = 187_500.0
+    cleaned = run(Chunk(samples, chunk.time_s, chunk.montage), reference=reference)
+    assert not cleaned.good[512 : 640 + 32].any()  # and not for hold_s after
+    assert cleaned.good[200:512].all()
+    assert cleaned.good[-128:].all()
+
+
+def test_an_average_goes_on_without_those_that_are_bad():
+    chunk = noise_chunk(names=("Fz", "Cz", "Pz", "M1", "M2"), seconds=8.0)
+    samples = chunk.samples_uv.copy()
+    samples[512:640, 3] = 187_500.0
+    assert run(Chunk(samples, chunk.time_s, chunk.montage), reference="average").good[200:, :3].all()
+
+
+@pytest.mark.parametrize("reference", ["linked", ("M2",)])
+def test_a_reference_that_a_calibration_found_useless_is_refused(reference):
+    montage = Montage(("Fz", "M1", "M2"), 250.0)
+    with pytest.raises(SignalError, match="reference channel M2 is bad"):
+        Conditioner(montage, settings=ConditionSettings(reference=reference, bad=("M2",)))
+    Conditioner(montage, settings=ConditionSettings(reference="average", bad=("M2",)))
+
+
 @pytest.mark.parametrize("rate_hz", [125.0, 128.0])
 @pytest.mark.parametrize("hum_hz", [50.0, 60.0])
 def test_hum_just_below_nyquist_is_found_and_taken_out(rate_hz, hum_hz):
