@@ -66,8 +66,7 @@ def doctor(
     else:
         if "timing" in figures:
             _histogram(console, figures["timing"]["edges_ms"], figures["timing"]["counts"])
-        problems = sum(finding.state == "problem" for finding in findings)
-        console.print("everything that a take needs is there" if not problems else f"{problems} to be put right")
+        console.print(_verdict(findings))
     raise typer.Exit(0 if is_well(findings) else 1)
 
 
@@ -87,7 +86,7 @@ def _checks(
     yield Check("disk", partial(doctorsystem.look_at_disk, (Path("takes"), imported_root())))
     yield Check("midi", partial(doctormidi.look_at_ports, settings))
     if seconds:
-        yield Check("timing", partial(doctormidi.look_at_timing, seconds, tell, figures), seconds + 30.0)
+        yield Check("timing", partial(doctormidi.look_at_timing, settings, seconds, tell, figures), seconds + 30.0)
     yield Check("eeg", doctorsignal.look_at_lsl)
     if listen:
         yield Check("eeg", partial(doctorsignal.look_at_source, settings, _LISTEN_S), 90.0)
@@ -103,6 +102,15 @@ def _show(console: Console, findings: Sequence[Finding]) -> None:
         console.print(finding.text, markup=False)
         if finding.remedy:
             console.print(f"{'':16} -> {finding.remedy}", markup=False)
+
+
+def _verdict(findings: Sequence[Finding]) -> str:
+    """Return the last line: how many problems there are, or how many notes are left to look at."""
+    problems, notes = (sum(finding.state == state for finding in findings) for state in ("problem", "note"))
+    if problems:
+        return f"{problems} to be put right"
+    also = f", with {notes} {'note' if notes == 1 else 'notes'} to look at" if notes else ""
+    return f"everything that a take needs is there{also}"
 
 
 def _histogram(console: Console, edges_ms: Sequence[float], counts: Sequence[int]) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 from brainmidi.config import SessionConfig
 from brainmidi.drivers.doctor import Finding
+from brainmidi.drivers.wiring import player_settings
 from brainmidi.midi.handover import PlayerInfo, PlayReport
 from brainmidi.midi.incoming import VIRTUAL_INPUT, MidiInput
+from brainmidi.midi.jackport import JackOutput
 from brainmidi.midi.jitter import play_dense
 from brainmidi.midi.link import PlayerProcess
 from brainmidi.midi.ports import list_inputs, list_ports, open_output, place_of
@@ -59,6 +61,8 @@ def look_at_ports(config: SessionConfig) -> Iterator[Finding]:
             )
         else:
             yield Finding("midi", "ok", f"input {inputs[place]} is there")
+    elif isinstance(output, JackOutput):
+        yield Finding("midi", "ok", f"input {VIRTUAL_INPUT} opens with it")  # the same client's
     elif output.port is not None:
         incoming = MidiInput(None, lambda data, at_s: None, lambda text: None)
         try:
@@ -68,7 +72,7 @@ def look_at_ports(config: SessionConfig) -> Iterator[Finding]:
                     "midi", "note", str(incoming.reason), "name an existing port: [midi] input in session.toml"
                 )
             else:
-                yield Finding("midi", "ok", f"input {VIRTUAL_INPUT} opens")
+                yield Finding("midi", "ok", f"input {incoming.port} opens")
         finally:
             incoming.close()
     yield Finding("midi", "ok", f"outputs there: {', '.join(outputs) or 'none'}")
@@ -76,12 +80,17 @@ def look_at_ports(config: SessionConfig) -> Iterator[Finding]:
 
 
 def look_at_timing(
-    seconds: float, tell: Callable[[float], None] | None = None, figures: dict[str, Any] | None = None
+    config: SessionConfig,
+    seconds: float,
+    tell: Callable[[float], None] | None = None,
+    figures: dict[str, Any] | None = None,
 ) -> Iterator[Finding]:
-    """Let a player play 96 messages a second to the virtual port, and say how late they were.
+    """Let a player play 96 messages a second to the port that ``[midi]`` asks for, and say how late they were.
 
     Parameters
     ----------
+    config : SessionConfig
+        Of its ``[midi]``, the ports and the back end; neither clock nor controls go out.
     seconds : float
         For how long.
     tell : callable, optional
@@ -89,12 +98,15 @@ def look_at_timing(
     figures : dict, optional
         The lateness is written here too, under ``"timing"``.
     """
-    with PlayerProcess.start(PlayerSettings()) as player:
+    wanted = player_settings(config)
+    ports = PlayerSettings(port=wanted.port, backend=wanted.backend, input=wanted.input, network=wanted.network)
+    with PlayerProcess.start(ports) as player:
         info = player.info
         yield priority(info)
         report = play_dense(player, seconds, tell)
     if figures is not None:
         figures["timing"] = {
+            "port": info.port,
             "realtime": info.realtime,
             "events": len(report.sent_events),
             "p50_ms": report.lateness_p50_ms,
@@ -103,7 +115,7 @@ def look_at_timing(
             "edges_ms": list(LATENESS_EDGES_MS),
             "counts": list(report.lateness_counts),
         }
-    yield lateness(report, realtime=info.realtime)
+    yield lateness(report, info)
 
 
 def priority(info: PlayerInfo) -> Finding:
@@ -114,11 +126,12 @@ def priority(info: PlayerInfo) -> Finding:
     return Finding("timing", "note", f"the player has no real-time priority: {info.realtime_detail}", remedy)
 
 
-def lateness(report: PlayReport, *, realtime: bool) -> Finding:
+def lateness(report: PlayReport, info: PlayerInfo) -> Finding:
     """Say how late messages were handed to the MIDI system, against what is asked."""
-    p99_ms, asked_ms = report.lateness_p99_ms, ASKED_MS[realtime]
+    p99_ms, asked_ms = report.lateness_p99_ms, ASKED_MS[info.realtime]
     text = (
-        f"{len(report.sent_events)} messages: p50 {report.lateness_p50_ms:.2f}, p99 {p99_ms:.2f}, "
+        f"{len(report.sent_events)} messages to {info.port or 'no port'}: "
+        f"p50 {report.lateness_p50_ms:.2f}, p99 {p99_ms:.2f}, "
         f"max {report.lateness_max_ms:.2f} ms late; p99 should be {asked_ms:g} ms at most"
     )
     if p99_ms <= asked_ms:

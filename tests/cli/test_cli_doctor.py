@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from brainmidi.cli.doctor import _verdict
 from brainmidi.cli.main import main
+from brainmidi.drivers.doctor import Finding
 
 
 def run(capsys, *arguments):
@@ -29,3 +31,16 @@ def test_a_port_that_is_not_there_is_a_problem_in_words(capsys):
     assert "problem midi" in out
     assert "'no such port' does not exist" in out
     assert out.rstrip().endswith("to be put right")
+
+
+@pytest.mark.parametrize(
+    ("states", "line"),
+    [
+        (("ok",), "everything that a take needs is there"),
+        (("ok", "note"), "everything that a take needs is there, with 1 note to look at"),
+        (("note", "note"), "everything that a take needs is there, with 2 notes to look at"),
+        (("note", "problem"), "1 to be put right"),
+    ],
+)
+def test_the_last_line_does_not_hide_the_notes(states, line):
+    assert _verdict([Finding("timing", state, "text") for state in states]) == line

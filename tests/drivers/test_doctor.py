@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from brainmidi.drivers.doctorsystem import look_at_disk, look_at_python
 from brainmidi.errors import MidiError, SourceError
 from brainmidi.midi.clock import VirtualClock
 from brainmidi.midi.handover import PlayerInfo, PlayReport
+from brainmidi.midi.settings import PlayerSettings
 from brainmidi.models.checkpoint import checkpoints_root
 from brainmidi.types import Montage
 
@@ -83,7 +85,8 @@ def report(p99_ms):
     [(0.5, True, "ok"), (0.6, True, "note"), (0.9, False, "ok"), (1.1, False, "note"), (12.0, True, "problem")],
 )
 def test_lateness_is_held_against_what_is_asked(p99_ms, realtime, state):
-    assert doctormidi.lateness(report(p99_ms), realtime=realtime).state == state
+    info = PlayerInfo("brainmidi:out", "ALSA", realtime, None)
+    assert doctormidi.lateness(report(p99_ms), info).state == state
 
 
 def test_without_priority_the_remedy_is_the_systems(monkeypatch):
@@ -91,6 +94,28 @@ def test_without_priority_the_remedy_is_the_systems(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     assert "limits.d" in doctormidi.priority(info).remedy
     assert doctormidi.priority(PlayerInfo("brainmidi:out", "ALSA", True, None, "SCHED_FIFO 5")).state == "ok"
+
+
+def test_timing_is_measured_at_the_port_of_the_take(monkeypatch):
+    started = []
+
+    class Process:
+        info = PlayerInfo("mine", "ALSA", True, None, "SCHED_FIFO 5")
+
+        @classmethod
+        def start(cls, settings):
+            started.append(settings)
+            return nullcontext(cls())
+
+    monkeypatch.setattr(doctormidi, "PlayerProcess", Process)
+    monkeypatch.setattr(doctormidi, "play_dense", lambda player, seconds, tell: report(0.1))
+    for midi in ({"port": "mine", "input": "pads", "backend": "jack"}, {"network": 3}):
+        tables = {"midi": {**midi, "cc": {"density": 20}}, "clock": {"send": True, "count_in": 2}}
+        figures = {}
+        found = list(doctormidi.look_at_timing(parse_config(tables), 2.0, None, figures))
+        assert figures["timing"]["port"] == "mine"
+        assert "messages to mine" in found[-1].text
+    assert started == [PlayerSettings(port="mine", backend="jack", input="pads"), PlayerSettings(network=3)]
 
 
 def test_a_port_that_does_not_exist_is_a_problem_with_the_known_ones():

@@ -15,6 +15,6 @@ def test_ports_open_both_ways_and_the_timing_is_drawn(jack_server, monkeypatch, 
         main(["doctor", "--seconds", "2", "--no-models"])
     out = capsys.readouterr().out
     assert "output brainmidi:out opens (JACK)" in out
-    assert "input brainmidi:in opens" in out
-    assert "192 messages" in out
+    assert "input brainmidi-in:in opens" in out
+    assert "192 messages to brainmidi:out" in out
     assert "< 0.05 ms" in out
