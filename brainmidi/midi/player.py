@@ -26,7 +26,7 @@ from brainmidi.midi.followed import FollowedTimeline, timeline_of
 from brainmidi.midi.incoming import MidiInput, OnChange, OnMessage
 from brainmidi.midi.jackport import JackOutput
 from brainmidi.midi.ledger import Ledger
-from brainmidi.midi.ports import Output, open_output
+from brainmidi.midi.ports import Output, lasting_name, open_output
 from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.timeline import Timeline
 from brainmidi.midi.twice import OffTwice
@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.freeze()  # a collection takes milliseconds, and nothing here makes cycles worth one
     gc.disable()
     clock = MonotonicClock()
-    ledger = Ledger(output.port or "no port")
+    ledger = Ledger(lasting_name(output.port or "no port", output.api))
     ledger.open()
     twice = OffTwice(output)
     core = PlayerCore(

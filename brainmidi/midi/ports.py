@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -33,6 +34,9 @@ _APIS: tuple[tuple[str, str], ...] = (
 #: frames at 44.1 kHz are 93 ms each); on a machine that is busy beyond its cores a server was seen to need more, and
 #: what is lost then is the last note-off. rtmidi waits until the last message has left us, and no longer.
 _JACK_GRACE_S = 0.5
+
+#: What a system adds to a name and another day adds otherwise: ALSA's client and port, the place in Windows' list.
+_PASSING = {"ALSA": r" \d+:\d+$", "Windows MM": r" \d+$", "JACK": rf"(?<=^{CLIENT_NAME})-\d+(?=:)"}
 
 _REMEDIES = {
     "linux": "load ALSA's sequencer (modprobe snd-seq) or start a JACK server (jackd -d dummy), then run again",
@@ -213,6 +217,11 @@ def list_inputs(*, rtmidi: ModuleType | None = None) -> list[str]:
     finally:
         for _, midi_in in opened:
             midi_in.delete()
+
+
+def lasting_name(port: str, api: str) -> str:
+    """Return the part of a port's name that is the same after a replug or a restart, and for every player of ours."""
+    return re.sub(_PASSING[api], "", port) if api in _PASSING else port
 
 
 def _jack(name: str | None, clock: Clock | None) -> Output:

@@ -17,6 +17,7 @@ from brainmidi.midi.handover import Handover
 from brainmidi.midi.ledger import Ledger, runtime_folder
 from brainmidi.midi.ports import RecordingOutput
 from brainmidi.midi.timetable import DEFAULT_CHANNELS
+from brainmidi.midi.twice import OffTwice
 from brainmidi.midi.wire import dump, load
 from brainmidi.types import Note
 
@@ -95,13 +96,14 @@ class Failing(RecordingOutput):
 def play(output, ledger, *messages):
     """Play a whole note as the player does, give it `messages` while it sounds, and end; return the core."""
     inbox, clock = queue.SimpleQueue(), VirtualClock()
-    core = PlayerCore(clock, output, ledger=ledger)
+    twice = OffTwice(output)
+    core = PlayerCore(clock, twice, ledger=ledger)
     for message in (Handover(DEFAULT_CHANNELS).pack(whole_note(0, 60), None), {"op": "begin", "at_s": 0.0}):
         core.handle(message)
     for message in (*messages, player._Gone()):
         inbox.put(message)
-    player._play(core, clock, inbox, queue.SimpleQueue())
-    player._release(core, output, ledger)
+    cut_off = player._play(core, clock, inbox, queue.SimpleQueue())
+    player._release(core, clock, twice, ledger, cut_off=cut_off)
     return core
 
 
@@ -115,7 +117,7 @@ def test_what_the_player_does_not_understand_ends_the_take_and_leaves_nothing_op
     output = Failing(100)
     core = play(output, opened(tmp_path), {"op": "newer"})
     assert "'newer' is not known" in core.reason
-    assert output.sent == [(0x90, 60, 80), *LEFT]
+    assert output.sent == [(0x90, 60, 80), *LEFT, *LEFT], "twice, since nobody asked for it"
     assert list(tmp_path.iterdir()) == []
 
 

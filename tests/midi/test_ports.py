@@ -9,7 +9,7 @@ import pytest
 
 from brainmidi.errors import MidiError
 from brainmidi.midi.clock import VirtualClock
-from brainmidi.midi.ports import NullOutput, list_ports, open_output
+from brainmidi.midi.ports import NullOutput, lasting_name, list_ports, open_output
 
 CORE, ALSA, JACK, WINDOWS = 1, 2, 3, 4
 
@@ -175,3 +175,28 @@ def test_a_jack_port_stays_until_its_readers_have_read_the_last_period():
     open_output(clock=clock, rtmidi=fake_rtmidi(jack=jack)).close()
     assert clock.now_s() > 2 * 4096 / 44100
     assert jack.deleted
+
+
+@pytest.mark.parametrize(
+    ("api", "today", "tomorrow"),
+    [
+        ("ALSA", "nano:nano MIDI 1 24:0", "nano:nano MIDI 1 28:0"),
+        ("Windows MM", "loopMIDI Port 1", "loopMIDI Port 2"),
+        ("JACK", "brainmidi:out", "brainmidi-01:out"),
+    ],
+)
+def test_a_port_is_known_again_though_the_system_numbers_it_anew(api, today, tomorrow):
+    assert lasting_name(today, api) == lasting_name(tomorrow, api)
+
+
+@pytest.mark.parametrize(
+    ("api", "one", "other"),
+    [
+        ("ALSA", "nano:nano MIDI 1 24:0", "nano:nano MIDI 2 24:1"),
+        ("CoreMIDI", "IAC Bus 1", "IAC Bus 2"),
+        ("JACK", "system:midi_playback_1", "system:midi_playback_2"),
+        ("JACK", "synth-01:in", "synth-02:in"),
+    ],
+)
+def test_ports_that_differ_are_told_apart(api, one, other):
+    assert lasting_name(one, api) != lasting_name(other, api)
