@@ -141,7 +141,7 @@ class PlayerCore:
     def _act(self, action: str, on: bool | None) -> None:
         """Do what a key asks for. `on` is False where it was let go, None where it has no second state."""
         match action:
-            case "panic" if on is not False and self._current is not None:
+            case "panic" if on is not False and self._sounding.used:
                 self._silence()
             case "hold":
                 self._held = not self._held if on is None else on
@@ -178,10 +178,7 @@ class PlayerCore:
             return
         self.reason = reason
         self._halt_pulses()
-        if self._playing() and self._sounding.sent:
-            self._end_beat = self._silence()
-        elif self._playing():
-            self._end_beat = self._beat_now()
+        self._end_beat = self._silence()
         self.done = True
         if reason is not None:
             self._log.notice("stopped", self._current_index(), detail=reason)
@@ -267,8 +264,8 @@ class PlayerCore:
 
     def _follow(self, now_s: float) -> None:
         """Go with a master who has stopped, jumped or begun to play since."""
-        if self._timeline.look(now_s) and self._current is not None:
-            self._pause(self._current)
+        if self._timeline.look(now_s):
+            self._pause()
         first = self._queue.first
         if self.done or not self._timeline.waits or (self._current is None and first is None):
             return
@@ -279,10 +276,12 @@ class PlayerCore:
         self._timeline.place(start, length, now_s, bars_before)
         self._pulses.roll(start, length, bars_before)
 
-    def _pause(self, current: Segment) -> None:
-        """Break off the bar that sounds: the next one begins where the master's next bar line is."""
+    def _pause(self) -> None:
+        """Break off the bar that sounds, or the count-in: the next begins where the master's next bar line is."""
         self._halt_pulses()
-        beat = self._silence()
+        beat, current = self._silence(), self._current
+        if current is None:
+            return
         self._position = len(current.events)
         self._log.notice("paused", current.index)
         if current.index == self._last_index:
@@ -311,6 +310,7 @@ class PlayerCore:
             self._end_beat = self._current.end
             self.done = True
             self._halt_pulses()
+            self._sounding.silence(None, due_s + self._ahead_s)  # the file ends with its last note
         else:
             self._enter(self._next_segment(self._current))
 
@@ -352,10 +352,10 @@ class PlayerCore:
             self._log.notice("marked", self._current_index(), time_s=due_s + lateness_s, data=list(event.data))
 
     def _silence(self) -> Fraction:
-        """Close every open note and let every channel used go; return the beat on which it was done."""
+        """Close every open note and let every channel used go; return the beat on which it was done, 0 before bar 0."""
         self._sounding.recall()
         beat = self._beat_now()
-        self._sounding.silence(beat)
+        self._sounding.silence(beat if self._playing() else None)
         self._controls.forget()
         return beat
 

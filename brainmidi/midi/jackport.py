@@ -99,7 +99,10 @@ class JackOutput:
         with self._lock:
             if at_s is not None:
                 self._last_frame = max(self._last_frame, self._line.frame(at_s))
-            self._queue.append((self._last_frame, at_s is not None, bytes(data)))
+            place = len(self._queue)
+            while place and self._queue[place - 1][0] > self._last_frame:
+                place -= 1  # before clock that a cancel left waiting
+            self._queue.insert(place, (self._last_frame, at_s is not None, bytes(data)))
 
     def cancel(self) -> int:
         """Take back the notes and controls that have not left; return how many, the newest handed over.

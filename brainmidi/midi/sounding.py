@@ -50,10 +50,16 @@ class Sounding:
         self._ledger = ledger
         self._open: set[tuple[int, int]] = set()
         self._channels: set[int] = set()
+        self._in_take: set[int] = set()  # of these channels, those on which the take itself played
         self._moved: dict[int, tuple[int, ...]] = {}  # bends and pressures off their rest, by status byte
         self.sent: list[TimedEvent] = []
-        # What was handed over last: bytes, when wanted, and whether it is in `sent`.
-        self._handed: deque[tuple[tuple[int, ...], float | None, bool]] = deque(maxlen=_MOST_AHEAD)
+        # What was handed over last: bytes, and whether it is in `sent`.
+        self._handed: deque[tuple[tuple[int, ...], bool]] = deque(maxlen=_MOST_AHEAD)
+
+    @property
+    def used(self) -> bool:
+        """Whether anything was sent on any channel, by the take or beside it, so that there is something to silence."""
+        return bool(self._channels)
 
     def send(self, event: TimedEvent, at_s: float | None = None) -> None:
         """Send one message.
@@ -72,13 +78,14 @@ class Sounding:
         """
         self._hand_over(event.data, at_s)
         self.sent.append(event)
-        self._handed.append((event.data, at_s, True))
+        self._handed.append((event.data, True))
+        self._in_take.add(event.data[0] & 0x0F)
         self._book(event.data)
 
     def pulse(self, data: tuple[int, ...], at_s: float | None = None) -> None:
         """Send a message that is no part of the take, such as a clock or a click; a click is closed all the same."""
         self._hand_over(data, at_s)
-        self._handed.append((data, at_s, False))
+        self._handed.append((data, False))
         if data[0] < 0xF0:
             self._book(data)
 
@@ -114,31 +121,48 @@ class Sounding:
 
         Clock goes out all the same, since whoever follows it counts.
         """
-        clocks = []
-        for _ in range(self._output.cancel()):
-            data, at_s, kept = self._handed.pop()
+        n_cancelled, clocks = self._output.cancel(), []
+        while n_cancelled:
+            data, kept = self._handed.pop()
+            if data[0] >= 0xF0:
+                clocks.append((data, kept))
+                continue
+            n_cancelled -= 1
             if kept:
                 self.sent.pop()
-            key = (data[0] & 0x0F, data[1] if len(data) > 1 else 0)
-            if data[0] >= 0xF0:
-                clocks.append((data, at_s))
-            elif is_strike(data):
-                self._open.discard(key)
-            elif is_release(data):
-                self._open.add(key)
-        for data, at_s in reversed(clocks):
-            self.pulse(data, at_s)
+            if is_strike(data) or is_release(data):
+                self._reopen(data[0] & 0x0F, data[1], is_release(data))
+        self._handed.extend(reversed(clocks))
 
-    def silence(self, beat: Fraction) -> None:
-        """Close every open note, then tell every channel used to let go: CC64 = 0, CC123, CC120, bend and pressure."""
-        for channel, pitch in sorted(self._open):
-            self.send(TimedEvent(beat, 0, (0x80 | channel, pitch, 0)))
+    def _reopen(self, channel: int, pitch: int, sounds: bool) -> None:
+        """Book a note as it was before a message that is taken back."""
+        if sounds:
+            self._open.add((channel, pitch))
+        else:
+            self._open.discard((channel, pitch))
+        if self._ledger is not None:
+            self._ledger.note(channel, pitch, sounds)
+
+    def silence(self, beat: Fraction | None, at_s: float | None = None) -> None:
+        """Close every open note, then tell every channel used to let go: CC64 = 0, CC123, CC120, bend and pressure.
+
+        Parameters
+        ----------
+        beat : Fraction or None
+            Where the take has it; None where it is no part of the take, as before and after it. Channels on which
+            the take has not played, such as that of the clicks, are no part of it either.
+        at_s : float, optional
+            As :meth:`send` has it.
+        """
+        closing: list[tuple[int, ...]] = [(0x80 | channel, pitch, 0) for channel, pitch in sorted(self._open)]
         for channel in sorted(self._channels):
-            for controller in (SUSTAIN, NOTES_OFF, SOUND_OFF):
-                self.send(TimedEvent(beat, 1, (0xB0 | channel, controller, 0)))
-        for status, data in sorted(self._moved.items()):
-            if data != _REST[status]:
-                self.send(TimedEvent(beat, 1, _REST[status]))
+            closing += [(0xB0 | channel, controller, 0) for controller in (SUSTAIN, NOTES_OFF, SOUND_OFF)]
+        closing += [_REST[status] for status, data in sorted(self._moved.items()) if data != _REST[status]]
+        for data in closing:
+            if beat is None or data[0] & 0x0F not in self._in_take:
+                self.pulse(data, at_s)
+            else:
+                self.send(TimedEvent(beat, 0 if is_release(data) else 1, data), at_s)
 
     def free_tick(self, tick: int) -> int:
         """Return the first tick from `tick` on that lies after everything sent so far."""

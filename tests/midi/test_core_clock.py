@@ -19,7 +19,7 @@ from clock_master import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from midi_takes import make_take, stand_in, whole_note
+from midi_takes import make_bar, make_take, stand_in, whole_note
 
 from brainmidi.midi.clock import VirtualClock
 from brainmidi.midi.clockmaster import ClockSettings
@@ -28,6 +28,7 @@ from brainmidi.midi.handover import Handover
 from brainmidi.midi.ports import RecordingOutput
 from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.timetable import DEFAULT_CHANNELS
+from brainmidi.types import Note
 
 F = Fraction
 
@@ -141,6 +142,50 @@ def test_a_stop_in_the_middle_of_a_click_closes_it():
     assert (0x8E, 77, 0) in stage.output.sent
 
 
+def unclosed(messages):
+    sounding = set()
+    for status, *rest in messages:
+        if status & 0xF0 == 0x90 and rest[1]:
+            sounding.add((status & 15, rest[0]))
+        elif status & 0xF0 in (0x80, 0x90):
+            sounding.discard((status & 15, rest[0]))
+    return sounding
+
+
+CLICKS_LET_GO = [(0xBE, 64, 0), (0xBE, 123, 0), (0xBE, 120, 0)]
+
+
+@pytest.mark.parametrize("op", ["stop", "panic"])
+@pytest.mark.parametrize("at_s", [0.01, 0.51, 1.2])
+def test_a_stop_or_a_panic_in_the_count_in_closes_its_click_and_is_no_part_of_the_take(op, at_s):
+    stage = Stage(begin_s=2.0, count_in=1)
+    stage.play_until(at_s)
+    stage.core.handle({"op": op})
+    sent = [data for _, data in stage.output.timed]
+    assert unclosed(sent) == set()
+    assert sent[-3:] == CLICKS_LET_GO
+    assert (stage.report().sent_events, stage.report().end_beat) == ((), 0)
+    assert stage.core.done is (op == "stop")
+    stage.play_until(2.0)
+    assert ((2.0, 60) in stage.output.strikes()) is (op == "panic")
+
+
+def test_a_stop_in_a_click_before_the_takes_first_note_closes_it():
+    stage = Stage(bars=[make_bar(0, (Note(F(2), F(1), 60, 80),))], metronome=True)
+    stage.play_until(0.01)
+    stage.core.stop("told to end")
+    assert unclosed(data for _, data in stage.output.timed) == set()
+    assert stage.report().sent_events == ()
+
+
+def test_clicks_are_let_go_beside_the_take():
+    stage = Stage(metronome=True)
+    stage.play_until(0.51)
+    stage.core.stop(None)
+    assert {data[0] & 15 for _, data in stage.output.timed} == {0, 14}
+    assert {event.data[0] & 15 for event in stage.report().sent_events} == {0}
+
+
 def test_the_tempo_of_the_clock_is_that_of_the_bars():
     stage = Stage(bars=[whole_note(0, bpm=120.0), whole_note(1, bpm=100.0), whole_note(2, bpm=100.0)], send=True)
     stage.play_until(5.0)
@@ -211,6 +256,22 @@ def test_a_count_in_with_a_master_clicks_through_its_first_bar():
     clicks = [pytest.approx(1.0 + beat / 2, abs=1e-3) for beat in range(4)]
     assert [time_s for time_s, pitch in stage.output.strikes() if pitch in (76, 77)] == clicks
     assert stage.output.strikes()[-1] == (pytest.approx(3.0, abs=1e-3), 60)
+
+
+def test_a_stop_of_the_masters_in_the_count_in_closes_its_click_and_start_counts_in_again():
+    stage = Stage(source="midi", count_in=2)
+    stage.hear(0.5, START)
+    end_s = stage.master(1.0, 50)
+    stage.hear(end_s, STOP)
+    assert unclosed(data for _, data in stage.output.timed) == set()
+    stage.play_until(20.0)
+    assert stage.output.timed[-1][0] == end_s
+    before = len(stage.output.strikes())
+    stage.hear(20.0, START)
+    stage.master(21.0, 200)
+    strikes = stage.output.strikes()[before:]
+    assert [pitch for _, pitch in strikes] == [76, 77, 77, 77, 76, 77, 77, 77, 60]
+    assert [time_s for time_s, _ in strikes] == pytest.approx([21.0 + beat / 2 for beat in range(9)], abs=1e-3)
 
 
 def test_stop_silences_at_once_and_continue_brings_the_next_bar_in_on_the_next_bar_line():

@@ -6,16 +6,20 @@ import os
 import subprocess
 import sys
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from midi_fake_jack import PERIOD, RATE, FakeServer
 from midi_jack import package_path
-from midi_takes import make_take, whole_note
+from midi_takes import make_bar, make_take, whole_note
 
 from brainmidi.errors import MidiError
+from brainmidi.midi.clockmaster import ClockSettings
 from brainmidi.midi.core import PlayerCore
 from brainmidi.midi.handover import Handover
 from brainmidi.midi.jackport import open_jack
+from brainmidi.midi.settings import PlayerSettings
+from brainmidi.types import Note
 
 ON, OFF, CLOCK = (0x90, 60, 80), (0x80, 60, 0), (0xF8,)
 
@@ -70,6 +74,18 @@ def test_what_waits_is_taken_back_and_the_clock_goes_on():
     assert [data for _, data in server.messages()] == [CLOCK]
 
 
+def test_what_is_sent_after_a_cancel_does_not_wait_behind_the_clock():
+    server = FakeServer()
+    output = opened(server)
+    output.send(CLOCK, server.clock.now_s() + 0.06)
+    output.cancel()
+    output.send(OFF)
+    begun = server.frames
+    server.cycle(5)
+    assert [data for _, data in server.messages()] == [OFF, CLOCK]
+    assert server.messages()[0][0] == begun
+
+
 def test_a_period_that_is_full_hands_the_rest_to_the_next():
     server = FakeServer(room=2)
     output = opened(server)
@@ -105,9 +121,9 @@ def test_an_existing_port_is_connected_by_part_of_its_name_or_the_known_ones_are
     assert server.closed
 
 
-def playing(server, bar):
-    output = opened(server)
-    core, handover = PlayerCore(server.clock, output), Handover({"melody": 1, "accompaniment": 2})
+def playing(server, bar, **clock):
+    output, settings = opened(server), PlayerSettings(clock=ClockSettings(**clock))
+    core, handover = PlayerCore(server.clock, output, settings=settings), Handover({"melody": 1, "accompaniment": 2})
     core.handle(handover.pack(bar, None))
     core.handle({"op": "begin", "at_s": server.clock.now_s() + 0.1})
     return core
@@ -128,8 +144,11 @@ def test_a_take_through_the_core_leaves_on_its_frames():
     step(server, core, 120)
     assert core.done
     sent = core.report()["events"]
-    assert [data for _, data in server.messages()] == [tuple(row[3]) for row in sent]
-    for (frame, _), (numerator, denominator, _, _) in zip(server.messages(), sent, strict=True):
+    left = [data for _, data in server.messages()]
+    assert left[: len(sent)] == [tuple(row[3]) for row in sent]
+    assert {data[:2] for data in left[len(sent) :]} == {(0xB0 | each, cc) for each in (0, 1) for cc in (64, 123, 120)}
+    assert server.messages()[-1][0] == pytest.approx(begun + 2 * RATE, abs=1), "the bar's end"
+    for (frame, _), (numerator, denominator, _, _) in zip(server.messages(), sent, strict=False):
         assert abs(frame - begun - Fraction(numerator, denominator) * RATE / 2) <= 1
 
 
@@ -145,6 +164,31 @@ def test_nothing_handed_over_ahead_sounds_after_a_panic_and_the_report_is_what_l
     assert left == [tuple(row[3]) for row in core.report()["events"]]
     struck = sum(data[0] == 0x90 for data in left)
     assert sum(data[0] == 0x80 for data in left) == struck
+
+
+@pytest.mark.parametrize("asked", ["panic", "stop"])
+@pytest.mark.parametrize("cycles", range(1, 40, 2))
+def test_with_clock_between_the_notes_a_panic_closes_every_note_and_sends_every_clock_once(asked, cycles):
+    server = FakeServer()
+    notes = tuple(Note(Fraction(place, 24), Fraction(1, 32), 24 + place, 80) for place in range(96))
+    core = playing(server, make_bar(0, notes), send=True)
+    core.handle({"op": "finish", "last": 0})
+    step(server, core, cycles)
+    core.advance()
+    core.handle({"op": asked})
+    step(server, core, 120)
+    left = [data for _, data in server.messages()]
+    events = [tuple(row[3]) for row in core.report()["events"]]
+    assert [data for data in left if data[0] < 0xF0][: len(events)] == events
+    sounding = set()
+    for data in left:
+        if data[0] & 0xF0 in (0x80, 0x90):
+            (sounding.add if data[0] & 0xF0 == 0x90 else sounding.discard)(data[1])
+    assert sounding == set()
+    if asked == "panic":
+        assert left.count(CLOCK) == 96
+        frames = [frame for frame, data in server.messages() if data == CLOCK]
+        assert all(abs(after - before - RATE / 48) <= 1 for before, after in pairwise(frames))
 
 
 RECEIVER = """

@@ -4,6 +4,7 @@ from fractions import Fraction
 from itertools import chain
 
 from midi_takes import make_bar, make_take, stand_in
+from saved import assert_sent_as_saved
 
 from brainmidi.midi.clock import VirtualClock
 from brainmidi.midi.controls_out import ControlRule
@@ -23,7 +24,7 @@ def test_a_take_on_the_virtual_clock_is_the_table_of_its_bars():
             player.send(bar, stand_in(bar))
         report = player.finish()
     assert report.sent_events == tuple(chain.from_iterable(bar_events(bar) for bar in bars))
-    assert [event.data for event in report.sent_events] == output.sent
+    assert_sent_as_saved(report.sent_events, output.sent)
     assert report.bars == tuple(bars)
     assert (report.late_bars, report.lateness_max_ms, report.first_note_s is not None) == ((), 0.0, True)
     assert clock.now_s() == 101.5 + 4 * 2.0
@@ -79,7 +80,7 @@ def test_a_take_that_is_stopped_is_saved_exactly_as_it_was_sent(tmp_path):
         events=report.sent_events,
     )
     assert read_events(path) == report.sent_events
-    assert [event.data for event in report.sent_events] == output.sent
+    assert_sent_as_saved(report.sent_events, output.sent)
     assert report.end_beat == Fraction(9 * 960 + 384, 960)
 
 

@@ -87,7 +87,7 @@ def test_each_message_is_sent_at_its_own_second():
     stage.play_until(11.999)
     assert not stage.core.done
     stage.play_until(12.0)
-    assert stage.output.sent == [(0x90, 60, 80), (0x80, 60, 0)]
+    assert stage.output.sent == [(0x90, 60, 80), (0x80, 60, 0), *PANIC]
     assert stage.core.done
     assert (stage.report().first_note_s, stage.report().begun_s, stage.report().end_beat) == (10.0, 10.0, 4)
 
@@ -195,8 +195,8 @@ def test_panic_silences_and_the_take_goes_on_without_a_second_note_off():
     stage.tell("panic")
     stage.tell("finish", last=0)
     stage.play_until(10.0)
-    assert stage.output.sent == [(0x90, 60, 80), (0x80, 60, 0), *PANIC, (0x90, 62, 80), (0x80, 62, 0)]
-    assert [event.data for event in stage.report().sent_events] == stage.output.sent
+    assert stage.output.sent == [(0x90, 60, 80), (0x80, 60, 0), *PANIC, (0x90, 62, 80), (0x80, 62, 0), *PANIC]
+    assert [event.data for event in stage.report().sent_events] == stage.output.sent[: -len(PANIC)]
     assert stage.report().sent_events[1].beat == F(3, 2)
 
 
@@ -211,6 +211,25 @@ def test_stop_closes_every_open_note_and_says_on_which_beat():
     assert report.end_beat == report.sent_events[-1].beat == F(1536, 960)
     stage.play_until(10.0)
     assert len(stage.output.sent) == 5
+
+
+def test_the_end_of_a_take_brings_bend_and_pressure_to_rest_and_lets_every_channel_go_and_the_file_has_none_of_it():
+    rules = (ControlRule("tempo", 1, "bend"), ControlRule("density", 2, "pressure"))
+    stage = Stage(settings=PlayerSettings(controls=rules))
+    stage.send(whole_note(0))
+    stage.tell("begin", at_s=0.0)
+    stage.tell("knobs", values={"tempo": 1.0, "density": 1.0})
+    stage.tell("finish", last=0)
+    stage.play_until(2.0)
+    assert stage.core.done
+    events = stage.report().sent_events
+    assert events[-1].data == (0x80, 60, 0)
+    assert stage.output.sent[: len(events)] == [event.data for event in events]
+    lets_go = [*PANIC, *((0xB1, *data[1:]) for data in PANIC), (0xD1, 0), (0xE0, 0, 64)]
+    assert stage.output.sent[len(events) :] == lets_go
+    stage.tell("stop")
+    assert len(stage.output.sent) == len(events) + len(lets_go), "once"
+    assert stage.report().end_beat == 4
 
 
 def test_stop_in_the_moment_of_a_note_on_puts_the_note_off_after_it():
@@ -494,6 +513,8 @@ def test_whatever_happens_nothing_is_open_at_the_end_and_the_report_is_what_was_
     events = stage.report().sent_events
     assert stage.core.done or not events
     assert open_notes(stage.output.sent) == set()
-    assert [event.data for event in events] == stage.output.sent
+    n_events = len(events)
+    assert [event.data for event in events] == stage.output.sent[:n_events]
+    assert stage.output.sent[n_events:] in ([], PANIC, PANIC + [(0xB1, *data[1:]) for data in PANIC]), "the take's end"
     assert [event.beat for event in events] == sorted(event.beat for event in events)
     assert all(event.beat <= stage.report().end_beat for event in events)
