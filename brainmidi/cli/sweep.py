@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from typing import TYPE_CHECKING, Annotated
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from math import inf
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -20,16 +25,22 @@ def sweep(
     pressure: Annotated[bool, typer.Option("--pressure", help="Channel pressure.")] = False,
     bits: Annotated[int, typer.Option(metavar="N", help="7 or 14, of a controller or a parameter.")] = 7,
     channel: Annotated[int, typer.Option(metavar="N", help="MIDI channel, 1..16.")] = 16,
-    seconds: Annotated[float, typer.Option(metavar="SECONDS", help="For how long, 1..600.")] = 10.0,
+    seconds: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="For how long, 1..600. [default: until Ctrl-C]")
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Wait for Enter before it moves, where there is a terminal.")] = True,
     port: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Part of an existing port's name. [default: open brainmidi:out]"),
     ] = None,
     network: Annotated[int, typer.Option(metavar="N", help="Send to network port 1..20 instead.")] = 0,
 ) -> None:
-    """Move one control up and down, and send nothing else: press your DAW's "MIDI learn" while it moves."""
+    """Move one control up and down, and send nothing else: press your DAW's "MIDI learn" while it moves.
+
+    The port is there before the control moves, so that it can be connected first. Ctrl-C leaves the control at rest.
+    """
     rule = _rule(cc, nrpn, bend, pressure, bits, channel)
-    if not 1.0 <= seconds <= 600.0:
+    if seconds is not None and not 1.0 <= seconds <= 600.0:
         raise ConfigError(f"--seconds {seconds:g} is outside 1..600; choose one in between")
     if port is not None and network:
         raise ConfigError("--port and --network exclude each other, one way out is needed; leave one of them out")
@@ -42,9 +53,31 @@ def sweep(
     with closing(NetworkPort(network) if network else open_output(port)) as output:
         if output.port is None:
             raise ConfigError(f"there is no port to sweep on: {output.reason}")
-        typer.echo(f"{_words(rule)} moves on {output.port}, channel {channel}, for {seconds:g} s; press MIDI learn now")
-        count = move(rule, seconds, output, MonotonicClock())
-    typer.echo(f"{count} messages sent")
+        with suppress(KeyboardInterrupt), _interrupted():
+            if wait and sys.stdin is not None and sys.stdin.isatty():
+                typer.echo(f"{output.port} is there: connect it, put your DAW into MIDI learn, then press Enter here")
+                sys.stdin.readline()
+            how_long = "until Ctrl-C" if seconds is None else f"for {seconds:g} s"
+            typer.echo(f"{_words(rule)} moves on {output.port}, channel {channel}, {how_long}")
+            move(rule, inf if seconds is None else seconds, output, MonotonicClock())
+    with suppress(OSError):  # the terminal may have gone
+        typer.echo("the control is at rest")
+
+
+@contextmanager
+def _interrupted() -> Iterator[None]:
+    """Take SIGTERM, SIGHUP and Windows' Ctrl-Break as Ctrl-C: whoever ends us finds the control at rest."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    taken = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    before = {number: signal.signal(number, interrupt) for number in taken}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _rule(cc: int | None, nrpn: int | None, bend: bool, pressure: bool, bits: int, channel: int) -> ControlRule:

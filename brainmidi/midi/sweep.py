@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import count as steps
+from itertools import takewhile
+
 from brainmidi.midi.controls_out import MOST_CONTROLS, ControlRule
 from brainmidi.midi.ports import Output
 from brainmidi.types import Clock
@@ -15,7 +18,7 @@ def sweep(rule: ControlRule, seconds: float, output: Output, clock: Clock, *, pe
     rule : ControlRule
         The control; what its source is does not matter.
     seconds : float
-        For how long.
+        For how long; may be infinite.
     output : Output
         Where to.
     clock : Clock
@@ -32,7 +35,7 @@ def sweep(rule: ControlRule, seconds: float, output: Output, clock: Clock, *, pe
     step_s = len(rule.messages(0)) / MOST_CONTROLS
     rest = (rule.top + 1) // 2 if rule.kind == "bend" else 0
     try:
-        for step in range(int(seconds / step_s) + 1):
+        for step in takewhile(lambda step: step * step_s <= seconds, steps()):
             clock.sleep_until(begun_s + step * step_s)
             phase = step * step_s / period_s % 1.0
             for data in rule.messages(round((1.0 - abs(1.0 - 2.0 * phase)) * rule.top)):

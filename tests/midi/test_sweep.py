@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import io
+import signal
+import sys
 from itertools import pairwise
 
 import pytest
@@ -65,3 +68,48 @@ def test_a_sweep_that_cannot_be_is_refused_in_one_line(arguments, words):
     assert isinstance(result.exception, ConfigError)
     assert words in str(result.exception)
     assert "\n" not in str(result.exception)
+
+
+class Port(RecordingOutput):
+    """A port that ends the program, as another process would, once it was sent enough."""
+
+    def __init__(self, signals):
+        super().__init__()
+        self.port = "brainmidi:out"
+        self._signals = dict(signals)
+
+    def send(self, data, at_s=None):
+        super().send(data, at_s)
+        if number := self._signals.pop(len(self.sent), None):
+            signal.raise_signal(number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)])
+def test_a_sweep_goes_on_until_it_is_ended_and_straightens_the_bend_whoever_ends_it(monkeypatch, number):
+    output, before = Port({30: number}), signal.getsignal(number)
+    monkeypatch.setattr("brainmidi.midi.ports.open_output", lambda name: output)
+    result = CliRunner().invoke(app, ["sweep", "--bend"], standalone_mode=False)
+    assert result.exception is None
+    assert "until Ctrl-C" in result.output
+    assert (len(output.sent), output.sent[-1]) == (31, (0xEF, 0, 64))
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize(("option", "asked"), [("--wait", True), ("--no-wait", False)])
+def test_in_a_terminal_nothing_moves_before_enter(monkeypatch, capsys, option, asked):
+    output, pressed = Port({3: signal.SIGINT}), []
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+        def readline(self, size=-1):
+            pressed.append(len(output.sent))
+            return "\n"
+
+    monkeypatch.setattr("brainmidi.midi.ports.open_output", lambda name: output)
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    app(["sweep", "--cc", "21", option], standalone_mode=False)
+    assert pressed == ([0] if asked else [])
+    assert ("press Enter" in capsys.readouterr().out) == asked
+    assert output.sent[-1] == (0xBF, 21, 0)
