@@ -14,8 +14,10 @@ def ports() -> None:
     try:
         if output.port is None:
             typer.echo(f"no virtual port: {output.reason}")
-        else:
+        elif output.port == VIRTUAL_NAME:
             typer.echo(f"{VIRTUAL_NAME}: can be opened ({output.api})")
+        else:
+            typer.echo(f"{VIRTUAL_NAME}: another brainmidi has it, the next is {output.port} ({output.api})")
     finally:
         output.close()
     incoming = MidiInput(None, lambda data, time_s: None, lambda line: None)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from brainmidi.errors import MidiError
 from brainmidi.midi.clock import MonotonicClock
-from brainmidi.midi.ports import CLIENT_NAME, INPUT_CLIENTS, inputs, names, place_of
+from brainmidi.midi.ports import CLIENT_NAME, INPUT_CLIENTS, inputs, names, place_of, true_name
 
 if TYPE_CHECKING:  # brainmidi.types brings numpy, which the player does not load
     from brainmidi.types import Clock
@@ -119,8 +120,10 @@ class MidiInput:
         midi_in.set_callback(self._take)
         try:
             if place is None:
-                midi_in.open_virtual_port(VIRTUAL_INPUT if api == "CoreMIDI" else INPUT_NAME)
-                self.port = f"{INPUT_CLIENTS.get(api, CLIENT_NAME)}:{INPUT_NAME}"
+                port = VIRTUAL_INPUT if api == "CoreMIDI" else INPUT_NAME
+                name = f"{INPUT_CLIENTS.get(api, CLIENT_NAME)}:{INPUT_NAME}"
+                open_it = partial(midi_in.open_virtual_port, port)
+                self.port = true_name(api, name, open_it, self._rtmidi, seen_by="MidiOut")
             else:
                 self.port = names(midi_in)[place]
                 midi_in.open_port(place, INPUT_NAME)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -192,7 +193,7 @@ def open_output(
             return _jack(name, clock)
     try:
         waits = clock or MonotonicClock()
-        return _virtual(opened, reasons, waits) if name is None else _existing(name, opened, reasons, waits)
+        return _virtual(opened, reasons, waits, rtmidi) if name is None else _existing(name, opened, reasons, waits)
     finally:
         for _, midi_out in opened:
             if not midi_out.is_port_open():
@@ -230,19 +231,44 @@ def _jack(name: str | None, clock: Clock | None) -> Output:
     return open_jack(name, clock=clock)
 
 
-def _virtual(opened: list[tuple[str, Any]], reasons: list[str], clock: Clock) -> Output:
+def _virtual(opened: list[tuple[str, Any]], reasons: list[str], clock: Clock, rtmidi: ModuleType | None) -> Output:
     for api, midi_out in opened:
         # CoreMIDI shows a source by its port's name alone; ALSA and JACK put the client's in front of it.
         port = VIRTUAL_NAME if api == "CoreMIDI" else PORT_NAME
         try:
-            midi_out.open_virtual_port(port)
+            own = true_name(api, VIRTUAL_NAME, partial(midi_out.open_virtual_port, port), rtmidi)
         except NotImplementedError:
             reasons.append(f"{api}: no virtual ports on this system")
         except (OSError, RuntimeError) as error:
             reasons.append(f"{api}: {error}")
         else:
-            return RtMidiOutput(midi_out, VIRTUAL_NAME, api, clock)
+            return RtMidiOutput(midi_out, own, api, clock)
     return NullOutput(_line(reasons))
+
+
+def true_name(
+    api: str, name: str, open_it: Callable[[], object], rtmidi: ModuleType | None = None, *, seen_by: str = "MidiIn"
+) -> str:
+    """Open a virtual port of ours by calling `open_it`; return the name that it got.
+
+    JACK numbers a second client of one name (``brainmidi-01:out``), of which rtmidi tells nothing: so another client
+    looks what has come. `seen_by` is the kind of rtmidi's ends that can be connected to such a port.
+    """
+    if api != "JACK":
+        open_it()
+        return name
+    client, port = name.split(":")
+    ours = re.compile(rf"{client}(-\d+)?:{port}")
+    opened, _ = _ends(seen_by, {"JACK": f"{CLIENT_NAME}-look"}, rtmidi)
+    looking = [end for api, end in opened if api == "JACK"]
+    try:
+        before = {each for end in looking for each in names(end)}
+        open_it()
+        come = [each for end in looking for each in names(end) if each not in before and ours.fullmatch(each)]
+    finally:
+        for _, end in opened:
+            end.delete()
+    return come[0] if come else name
 
 
 def _existing(name: str, opened: list[tuple[str, Any]], reasons: list[str], clock: Clock) -> Output:

@@ -16,9 +16,23 @@ CORE, ALSA, JACK, WINDOWS = 1, 2, 3, 4
 class System:
     """A MIDI system whose ports the test plugs in and out."""
 
-    def __init__(self, *ports, virtual=None, opening=None):
-        self.ports, self.virtual, self.opening = list(ports), virtual, opening
+    def __init__(self, *ports, virtual=None, opening=None, named=None):
+        self.ports, self.virtual, self.opening, self.named = list(ports), virtual, opening, named
         self.clients, self.ends = [], []
+
+
+class Looking:
+    """The other kind of end, which sees our virtual input and that of another brainmidi."""
+
+    def __init__(self, system):
+        self.system = system
+
+    def get_ports(self):
+        come = [self.system.named] if any(end.opened for end in self.system.ends) else []
+        return ["brainmidi-in:in", *come]
+
+    def delete(self):
+        pass
 
 
 class FakeMidiIn:
@@ -66,6 +80,11 @@ def fake_rtmidi(**systems):
             raise answers[number]
         return FakeMidiIn(answers[number], client)
 
+    def midi_out(number, client):
+        if isinstance(answers[number], Exception):
+            raise answers[number]
+        return Looking(answers[number])
+
     return SimpleNamespace(
         API_MACOSX_CORE=CORE,
         API_LINUX_ALSA=ALSA,
@@ -73,6 +92,7 @@ def fake_rtmidi(**systems):
         API_WINDOWS_MM=WINDOWS,
         get_compiled_api=lambda: sorted(answers),
         MidiIn=midi_in,
+        MidiOut=midi_out,
     )
 
 
@@ -102,6 +122,10 @@ def test_a_virtual_input_has_a_fixed_name_in_every_system(kind, opened, client, 
     ear = Ear(None, **{kind: system})
     assert (ear.input.port, system.ends[0].opened, system.clients) == (port, opened, [client])
     assert ear.said == []
+
+
+def test_the_second_of_two_says_which_name_jack_gave_it():
+    assert Ear(None, jack=System(named="brainmidi-in-01:in")).input.port == "brainmidi-in-01:in"
 
 
 def test_a_message_is_stamped_when_it_arrives_and_clock_is_wanted():

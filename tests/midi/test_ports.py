@@ -14,9 +14,22 @@ from brainmidi.midi.ports import NullOutput, lasting_name, list_ports, open_outp
 CORE, ALSA, JACK, WINDOWS = 1, 2, 3, 4
 
 
+class Looking:
+    """The other kind of end, which sees our virtual output and that of another brainmidi."""
+
+    def __init__(self, system):
+        self.system = system
+
+    def get_ports(self):
+        return ["brainmidi:out", self.system.named] if self.system.opened else ["brainmidi:out"]
+
+    def delete(self):
+        pass
+
+
 class FakeMidiOut:
-    def __init__(self, ports=(), virtual=None):
-        self.ports, self.virtual = list(ports), virtual
+    def __init__(self, ports=(), virtual=None, named=None):
+        self.ports, self.virtual, self.named = list(ports), virtual, named
         self.opened, self.deleted, self.sent = None, False, []
 
     def get_ports(self):
@@ -56,6 +69,11 @@ def fake_rtmidi(**systems):
             raise answers[number]
         return answers[number]
 
+    def midi_in(number, client):
+        if isinstance(answers[number], Exception):
+            raise answers[number]
+        return Looking(answers[number])
+
     return SimpleNamespace(
         API_MACOSX_CORE=CORE,
         API_LINUX_ALSA=ALSA,
@@ -63,6 +81,7 @@ def fake_rtmidi(**systems):
         API_WINDOWS_MM=WINDOWS,
         get_compiled_api=lambda: sorted(answers, reverse=True),
         MidiOut=midi_out,
+        MidiIn=midi_in,
     )
 
 
@@ -83,6 +102,11 @@ def test_jack_is_taken_where_alsa_has_no_sequencer():
     output = open_output(rtmidi=fake_rtmidi(alsa=NO_SEQUENCER, jack=jack))
     output.send((0x90, 60, 80))
     assert (output.api, output.reason, jack.sent) == ("JACK", None, [(0x90, 60, 80)])
+
+
+@pytest.mark.parametrize(("number", "port"), [("brainmidi-01:out", "brainmidi-01:out"), ("synth:out", "brainmidi:out")])
+def test_the_second_of_two_says_which_name_jack_gave_it(number, port):
+    assert open_output(clock=VirtualClock(), rtmidi=fake_rtmidi(jack=FakeMidiOut(named=number))).port == port
 
 
 def test_core_midi_shows_the_whole_name_by_the_port_alone():
