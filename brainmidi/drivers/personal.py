@@ -103,3 +103,11 @@ def learned_for(config: SessionConfig, profile: Profile | None) -> LearnedMap | 
             "calibrate and name its file with --baseline-profile, or give the knob a feature"
         )
     return profile.learned
+
+
+def declarative(config: SessionConfig) -> SessionConfig:
+    """Return `config` with the default rule for every knob that asks for a learned map, which is one person's."""
+    asking = [name for name, table in config.map.knobs().items() if table.feature == LEARNED]
+    usual = type(config.map)()
+    rules = {name: getattr(usual, name) for name in asking}
+    return config.model_copy(update={"map": config.map.model_copy(update=rules)}) if asking else config

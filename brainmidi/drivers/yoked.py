@@ -12,6 +12,7 @@ from brainmidi.acquire.beside import Beside
 from brainmidi.config import SessionConfig
 from brainmidi.drivers import assemble
 from brainmidi.drivers.chain import ControlLog, SignalChain
+from brainmidi.drivers.personal import declarative
 from brainmidi.types import KNOBS, Bar, Chunk, Source
 
 
@@ -24,11 +25,14 @@ class OwnSignal:
         The person's device.
     chain : SignalChain
         From its samples to controls.
+    note : str
+        What the other brain had to do without, in words.
     """
 
-    def __init__(self, source: Source, chain: SignalChain) -> None:
+    def __init__(self, source: Source, chain: SignalChain, note: str = "") -> None:
         self.source = source
         self.chain = chain
+        self._note = note
         self._log = ControlLog()
         self._stream_s = 0.0
         self._knobs: dict[str, list[float]] = {name: [] for name in KNOBS}
@@ -55,7 +59,7 @@ class OwnSignal:
         usable = f"{100 * self.chain.quality.share:.0f} % of channels usable"
         medians = ", ".join(f"{name} {np.median(values):.2f}" for name, values in self._knobs.items() if values)
         would = f"; would have turned the knobs to {medians}" if medians else ""
-        return f"{self.source.name}, {kind}, {self._stream_s:.1f} s, {usable}{would}"
+        return f"{self.source.name}, {kind}, {self._stream_s:.1f} s, {usable}{would}{self._note}"
 
 
 def yoke(
@@ -72,7 +76,8 @@ def yoke(
     recording : Path
         Of the other brain.
     profile : Path or None
-        What the other brain is measured against; the recording's first seconds by default.
+        What the other brain is measured against; the recording's first seconds by default. Without one it has no
+        learned map either, and knobs that ask for it have their default rule.
 
     Returns
     -------
@@ -86,8 +91,13 @@ def yoke(
         Seconds of rest that the own EEG needs before the music starts.
     """
     rest = assemble.choose_rest(config, source)
-    own = OwnSignal(source, assemble.make_chain(config, source, rest))
-    playing = config.model_copy(
+    chain = assemble.make_chain(config, source, rest)
+    playing = declarative(config) if profile is None else config
+    note = (
+        "; the learned map is yours: the other brain's knobs followed their usual features" if playing != config else ""
+    )
+    own = OwnSignal(source, chain, note)
+    playing = playing.model_copy(
         update={
             "source": config.source.model_copy(update={"name": str(recording)}),
             "baseline": config.baseline.model_copy(

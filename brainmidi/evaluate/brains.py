@@ -12,6 +12,7 @@ from brainmidi.acquire.surrogate import phase_randomised
 from brainmidi.condition.conditioner import Conditioner
 from brainmidi.config import SessionConfig
 from brainmidi.drivers import assemble
+from brainmidi.drivers.personal import declarative
 from brainmidi.errors import ConfigError, SourceError
 from brainmidi.evaluate.shamkey import REAL
 from brainmidi.evaluate.standout import Reference
@@ -55,6 +56,14 @@ class Brain:
         markers = tuple(marker for marker in self.chunk.markers if marker.time_s <= times_s[-1])
         chunk = Chunk(self.chunk.samples_uv[:n], times_s, self.chunk.montage, markers)
         return replace(self, chunk=chunk)
+
+    def seconds_of(self, label: str) -> float:
+        """Return how long its phases of that label last together."""
+        starts_s = [start_s for start_s, _ in self.phases]
+        spans = zip(self.phases, [*starts_s[1:], np.inf], strict=True)
+        return sum(
+            max(0.0, min(stop_s, self.duration_s) - start_s) for (start_s, name), stop_s in spans if name == label
+        )
 
     def surrogate(self, number: int, seed: int) -> Brain:
         """Return a surrogate: see :func:`brainmidi.acquire.surrogate.phase_randomised`. Its markers stay."""
@@ -138,7 +147,8 @@ def reference(brain: Brain, config: SessionConfig) -> Reference:
         return Reference(
             f"the phases {', '.join(known)}", True, _held(starts_s, [known.index(name) for name in labels])
         )
-    knobs = assemble.control_map(config, brain.chunk.montage.names).knobs
+    # What a learned map says is no feature of the signal; the one that its knob has by default stands for it.
+    knobs = assemble.control_map(declarative(config), brain.chunk.montage.names).knobs
     if not knobs:
         raise ConfigError(
             "no knob is driven by a feature, one at least is needed for a sham; see [map] in session.toml"

@@ -16,9 +16,10 @@ from brainmidi.acquire.replay import ArraySource
 from brainmidi.config import SessionConfig
 from brainmidi.drivers import assemble
 from brainmidi.drivers.chosen import chosen_checkpoints
-from brainmidi.drivers.offline import VoiceLoader, make_session, prepare, score_signal
+from brainmidi.drivers.offline import Signal, VoiceLoader, make_session, prepare, score_signal
+from brainmidi.drivers.personal import declarative
 from brainmidi.drivers.take import TakeFiles, TakeKeeper
-from brainmidi.errors import ConfigError
+from brainmidi.errors import ConfigError, SourceError
 from brainmidi.evaluate.brains import OTHER, SURROGATE, Brain, read_brain, reference
 from brainmidi.evaluate.shamkey import KEY_FILE, REAL, Key
 from brainmidi.evaluate.standout import Agreement, Reference, StandsOut, agreement, knob_agreement
@@ -57,14 +58,15 @@ def make_sham(
     ----------
     config : SessionConfig
         All settings. A profile or a recorded rest holds for the recording and its surrogates; other brains, and all
-        where none is named, have their own first seconds.
+        where none is named, have their own first seconds. A learned map is one person's: with `others`, its knobs
+        follow their usual features in every score.
     recordings : sequence of (str, Path)
         Of one brain, each with its label; several are joined, and the labels are the phases that the music is held
         against.
     folder : Path
         Where the scores go, as A01.mid, A02.mid, ..., with key.json; made if need be.
     others : sequence of Path
-        Recordings of other people.
+        Recordings of other people. Every score is as long as the shortest brain.
     n : int
         Surrogates, 1..99.
     marked : bool
@@ -86,7 +88,7 @@ def make_sham(
     Raises
     ------
     ConfigError
-        `n` is out of range, or the folder holds a key already.
+        `n` is out of range, the folder holds a key already, or the settings do not suit one of the brains.
     SourceError
         A recording cannot be read or is too short.
     """
@@ -94,23 +96,58 @@ def make_sham(
         raise ConfigError(f"-n {n} is outside 1..{_MOST}; 20 is usual, 99 can show p = 0.01")
     if (folder / KEY_FILE).exists():
         raise ConfigError(f"-o {folder} holds sham scores already; name another folder, or reveal those first")
+    notes: list[str] = []
+    if others and (plain := declarative(config)) != config:
+        config = plain
+        notes.append(
+            "the learned map is one person's: in every score its knobs follow the features they have by default"
+        )
     real = read_brain(recordings, config, marked=marked)
     strangers = [read_brain([(path.name, path)], config, OTHER) for path in others]
-    seconds = min(brain.duration_s for brain in (real, *strangers))
+    seconds = _common_length(real, strangers)
+    if seconds < real.duration_s:
+        notes.append(
+            f"every score is of the first {seconds:.1f} s of {real.duration_s:.1f} s, as another brain ends there"
+        )
     truth = reference(real, config)
     brains = [real, *(real.surrogate(number, config.session.seed) for number in range(1, n + 1)), *strangers]
+    play = _Player(config, voices, anchors)
+    for brain in (real, *strangers):  # a mistake is told before the first score, not at a place that the lot decides
+        play.prepare(brain.first(seconds), brain.which)
+    for note in notes:
+        progress(note)
     order = (np.random.default_rng() if rng is None else rng).permutation(len(brains))
     folder.mkdir(parents=True, exist_ok=True)
-    play = _Player(config, voices, anchors)
     found: dict[str, Score] = {}
     for place, which in enumerate(order.tolist()):
         name = _blind_name(place)
         progress(f"{name} of {len(brains)}")
         bars = play(brains[which].first(seconds), folder / f"{name}.mid")
         found[name] = Score(brains[which], agreement(bars, truth), knob_agreement(bars, truth))
-    key = _key(found, truth)
+    key = _key(found, truth, notes)
     key.seal(folder)
     return key
+
+
+def _common_length(real: Brain, strangers: Sequence[Brain]) -> float:
+    """Return how many seconds all brains have.
+
+    Raises
+    ------
+    SourceError
+        One is so short that a phase would lose more than half of its time, and the music with it what it is held to.
+    """
+    shortest = min((real, *strangers), key=lambda brain: brain.duration_s)
+    seconds = shortest.duration_s
+    for label in {label for _, label in real.phases}:
+        whole_s, left_s = real.seconds_of(label), real.first(seconds).seconds_of(label)
+        if left_s < whole_s / 2:
+            raise SourceError(
+                f"--others {shortest.which} lasts {seconds:.1f} s, and the recording {real.duration_s:.1f} s: of its "
+                f"phase {label} {left_s:.1f} of {whole_s:.1f} s would be left, half at least is needed; name a longer "
+                "recording, or alternate shorter phases"
+            )
+    return seconds
 
 
 def _blind_name(place: int) -> str:
@@ -133,16 +170,19 @@ class _Player:
         if self._voices is None:
             self._voices = self._first_voices()
         voices = self._voices
-        chunk = brain.chunk
-        # The source is called as the score is: the name must not tell whose it is.
-        source = ArraySource(midi.stem, chunk.samples_uv, chunk.montage, chunk.markers)
-        signal = prepare(_without_profile(config) if brain.kind == OTHER else config, source)
+        signal = self.prepare(brain, midi.stem)
         session = make_session(setup, config.session.parts, lambda: voices, checkpoints=self._checkpoints)
         files = TakeFiles(midi, title=midi.stem)
         channels = config.channels()
         keeper = TakeKeeper(files, metre=str(setup.metre), key=setup.key, channels=channels, autosave=False)
         with keeper:
             return score_signal(signal, session, keeper).bars
+
+    def prepare(self, brain: Brain, name: str) -> Signal:
+        """Return the way from the samples of `brain` to controls; what is called `name` must not tell whose it is."""
+        chunk, config = brain.chunk, self._config
+        source = ArraySource(name, chunk.samples_uv, chunk.montage, chunk.markers)
+        return prepare(_without_profile(config) if brain.kind == OTHER else config, source)
 
     def _first_voices(self) -> Voices:
         if self._load is not None:
@@ -158,11 +198,12 @@ def _without_profile(config: SessionConfig) -> SessionConfig:
     return config.model_copy(update={"baseline": rest})
 
 
-def _key(found: Mapping[str, Score], truth: Reference) -> Key:
+def _key(found: Mapping[str, Score], truth: Reference, notes: Sequence[str]) -> Key:
     """Return the key with every score's figures, and how far the real one stands out."""
     (real,) = (score for score in found.values() if score.brain.kind == REAL)
     lines = [
-        f"held against {truth.text}: rank correlation over bars, the largest of all that is heard, and of all knobs"
+        *notes,
+        f"held against {truth.text}: rank correlation over bars, the largest of all that is heard, and of all knobs",
     ]
     for name, score in sorted(found.items(), key=lambda item: -item[1].heard.value):
         ears, knobs = score.heard, score.knobs

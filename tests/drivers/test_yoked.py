@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from fakes import ANCHORS, FakeAccompaniment, FakeMelody, FakeSource
 
+from brainmidi.acquire.demo import DemoSource
 from brainmidi.config import parse_config
-from brainmidi.controls.baseline import Baseline, FeatureRest
+from brainmidi.controls.baseline import Baseline, FeatureRest, demo_baseline
+from brainmidi.controls.learned import LearnedMap
+from brainmidi.controls.profile import Day, Profile
 from brainmidi.drivers.live import improvise
 from brainmidi.drivers.offline import score
 from brainmidi.drivers.take import TakeFiles
@@ -96,3 +99,29 @@ def test_a_recording_that_is_not_there_is_one_line(tmp_path):
         improvise(
             parse_config({}), TakeFiles(tmp_path / "a.mid"), virtual=True, yoked=tmp_path / "none.csv", voices=voices
         )
+
+
+def test_the_other_brain_does_without_the_map_that_was_learned_from_the_person(tmp_path, recording):
+    source = DemoSource()
+    learned = LearnedMap({"alpha.posterior": -0.1}, 1.0, {"alpha.posterior": 1.0}, 0.9, 0.8)
+    profile = Profile(
+        created="2026-11-21_10-00-00",
+        source="me",
+        simulated=True,
+        montage=source.montage,
+        signal=parse_config({}).signal.model_dump(mode="json"),
+        phases={"open": 40.0},
+        baseline=demo_baseline(),
+        days=(Day("2026-11-21_10-00-00", "me", 800, {}),),
+        sections={"learned": learned.document()},
+    )
+    profile.save(tmp_path / "me.json")
+    tables = {"session": {"bars": 4}, "baseline": {"profile": str(tmp_path / "me.json")}}
+    given = {"virtual": True, "yoked": recording, "voices": voices, "anchors": ANCHORS}
+    plain = improvise(parse_config(tables), TakeFiles(tmp_path / "a.mid"), **given)
+    asking = parse_config(tables | {"map": {"latent_mix": {"feature": "learned"}}})
+    take = improvise(asking, TakeFiles(tmp_path / "b.mid"), **given)
+    assert take.bars == plain.bars
+    assert take.summary.own != plain.summary.own
+    assert "the learned map is yours" in take.summary.own
+    assert "the learned map" not in plain.summary.own

@@ -14,6 +14,9 @@ from fakes import ANCHORS, FakeAccompaniment, FakeMelody
 from brainmidi.acquire.csvfile import write_csv
 from brainmidi.cli.main import main
 from brainmidi.config import parse_config
+from brainmidi.controls.baseline import Baseline, FeatureRest
+from brainmidi.controls.learned import LearnedMap
+from brainmidi.controls.profile import Day, Profile
 from brainmidi.errors import ConfigError, SourceError
 from brainmidi.evaluate import brains, sham
 from brainmidi.evaluate.shamkey import KEY_FILE, REAL, Key
@@ -127,11 +130,65 @@ def test_phases_are_the_labels_of_files_or_the_markers_within(eyes, tmp_path: Pa
 
 def test_another_person_is_not_measured_against_this_one_s_rest(eyes, tmp_path: Path) -> None:
     config = parse_config({"session": {"bars": 4}, "baseline": {"recording": str(eyes[0][1])}})
-    other = record(tmp_path / "other.csv", 5, seed=9, names=("C3", "C4", "P3"))
+    other = record(tmp_path / "other.csv", 5, 80.0, seed=9, names=("C3", "C4", "P3"))
     key = make(config, eyes, tmp_path / "sham", others=[other], n=1)
     assert sorted(key.origins.values()) == sorted([REAL, brains.SURROGATE, brains.OTHER])
     rest = sham._without_profile(config).baseline
     assert (rest.recording, rest.profile, config.baseline.recording) == ("", "", str(eyes[0][1]))
+
+
+def test_a_stranger_that_would_cut_a_phase_away_is_refused_with_the_seconds(eyes, tmp_path: Path) -> None:
+    short = record(tmp_path / "short.csv", 5, 55.0, seed=9)
+    with pytest.raises(
+        SourceError, match=r"short.csv lasts 55.0 s, and the recording 80.0 s: .* closed 15.0 of 40.0 s"
+    ):
+        make(parse_config({}), eyes, tmp_path / "sham", others=[short], n=1)
+    assert not (tmp_path / "sham").exists()
+
+
+def test_how_much_a_shorter_stranger_leaves_is_told(eyes, tmp_path: Path) -> None:
+    shorter = record(tmp_path / "shorter.csv", 5, 62.0, seed=9)
+    told: list[str] = []
+    key = make(parse_config({}), eyes, tmp_path / "sham", others=[shorter], n=1, progress=told.append)
+    line = "every score is of the first 62.0 s of 80.0 s, as another brain ends there"
+    assert told[0] == key.lines[0] == line
+
+
+def learned_profile(path: Path) -> Path:
+    learned = LearnedMap({"alpha.posterior": -0.1}, 1.0, {"alpha.posterior": 1.0}, 0.9, 0.8)
+    rests = {name: FeatureRest(10.0, 1.0) for name in ("alpha.posterior", "engagement", "beta", "gamma")}
+    Profile(
+        created="2026-11-21_10-00-00",
+        source="me",
+        simulated=False,
+        montage=Montage(("O1", "O2"), RATE_HZ),
+        signal=parse_config({}).signal.model_dump(mode="json"),
+        phases={"open": 40.0, "closed": 40.0},
+        baseline=Baseline(rests, 800, "me", "brainmidi calibrate"),
+        days=(Day("2026-11-21_10-00-00", "me", 800, {}),),
+        sections={"learned": learned.document()},
+    ).save(path)
+    return path
+
+
+def test_a_learned_map_is_left_out_for_all_where_strangers_play_and_that_is_told(eyes, tmp_path: Path) -> None:
+    tables = {"session": {"bars": 4}, "map": {"latent_mix": {"feature": "learned"}}}
+    tables["baseline"] = {"profile": str(learned_profile(tmp_path / "me.json"))}
+    other = record(tmp_path / "other.csv", 5, 80.0, seed=9)
+    key = make(parse_config(tables), eyes, tmp_path / "with", others=[other], n=1)
+    assert len(key.origins) == 3
+    assert "the learned map is one person's" in key.lines[0]
+    alone = make(parse_config(tables), eyes[:1], tmp_path / "alone", n=1)
+    assert not [line for line in alone.lines if "learned map" in line]
+    assert alone.figures["reference"] == "alpha.posterior of the recording as it went"
+
+
+def test_settings_that_do_not_suit_a_brain_are_told_before_the_first_score(eyes, tmp_path: Path) -> None:
+    tables = {"map": {"latent_mix": {"feature": "alpha.O1"}}}
+    other = record(tmp_path / "other.csv", 5, 80.0, seed=9, names=("C3", "C4"))
+    with pytest.raises(ConfigError, match="an electrode that the source lacks"):
+        make(parse_config(tables), eyes, tmp_path / "sham", others=[other], n=1)
+    assert not (tmp_path / "sham").exists()
 
 
 def test_recordings_of_two_montages_are_not_joined(eyes, tmp_path: Path) -> None:
