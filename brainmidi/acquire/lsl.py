@@ -22,7 +22,7 @@ _LOOK_S = 1.0  # streams on this machine answer in milliseconds, on a wireless n
 _LOOKS = 4  # so often the network is asked for a stream that is not there
 _OPEN_S = 5.0
 _BUFFER_S = 60  # what is kept while nobody reads
-_GAP_S = 0.25  # stamps of one chunk this far apart have a gap between them
+_LEAP = 1.5  # steps: stamps of one chunk further apart may have a gap between them
 _KEYS = ("name", "type", "source_id", "hostname")
 #: How many microvolts a unit is, by the names that outlets use.
 _UNITS = {
@@ -173,8 +173,8 @@ class LslSource:
             self._markers.stop()
 
     def _times(self, stamps: FloatArray) -> FloatArray:
-        """Return even sample times; where the stamps leap, so do they."""
-        breaks = np.flatnonzero(np.abs(np.diff(stamps)) > _GAP_S) + 1
+        """Return even sample times; where the stamps leap over lost samples, so do they."""
+        breaks = np.flatnonzero(np.abs(np.diff(stamps)) > _LEAP / self.montage.rate_hz) + 1
         parts = np.split(stamps, breaks)
         return np.concatenate([self._dejitter.place(float(part[-1]), len(part)) for part in parts])
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brainmidi.errors import SourceError
-from brainmidi.types import FloatArray
+from brainmidi.types import BoolArray, FloatArray
 
-_GAP_S = 0.25  # a longer silence than this is a gap; a shorter one is a burst of late packets
+_GAP_S = 0.25  # a longer silence than this is a gap; a shorter one may be a burst of late packets
+_LEAP = 1.5  # steps: where stamps are regular, more than this is a gap, however short
+_REGULAR = 0.6  # steps: 95 % of the recorded ones are this near to the mean where stamps are regular
+_STEADY = 2.5  # steps: the newest stamps lie within so much of an even grid where they are regular
+_REMEMBERED, _LOOK_S = 64, 0.02  # so many deviations from it are remembered, and how far apart they are at least
 _LONGEST_GAP_S = 10.0  # longer gaps are shortened to this
 _MEASURE_S = 60.0
 _NEAR, _FAR = 0.008, 0.06  # shares by which a true rate may be off: less is followed, more is another rate
@@ -42,7 +48,8 @@ def even_grid(stamps: FloatArray, name: str) -> Grid:
     ----------
     stamps : ndarray, shape (n_rows,)
         As recorded: seconds (or milliseconds, where seconds would mean fewer than 5 rows per second), in bursts,
-        drifting, with gaps, or jumping back where a counter began again.
+        drifting, with gaps, or jumping back where a counter began again. A silence of more than 0.25 s is a gap;
+        where stamps are regular, one of more than 1.5 steps is, unless the rows after it come the sooner for it.
     name : str
         The recording, for messages.
 
@@ -66,7 +73,7 @@ def even_grid(stamps: FloatArray, name: str) -> Grid:
         stamps, steps, typical = stamps / 1000.0, steps / 1000.0, typical / 1000.0
     if not typical > 0:
         raise SourceError(f"{name}'s time stamps do not advance; put seconds into its time column")
-    breaks = np.flatnonzero((steps < 0) | (steps > _GAP_S)) + 1
+    breaks = np.flatnonzero((steps < 0) | (steps > _GAP_S) | _leaps(steps, typical)) + 1
     starts, stops = np.concatenate([[0], breaks]), np.concatenate([breaks, [len(stamps)]])
     rate_hz = _rate(stamps, starts, stops, typical)
     position = np.empty(len(stamps), dtype=np.int64)
@@ -79,6 +86,22 @@ def even_grid(stamps: FloatArray, name: str) -> Grid:
         position[start:stop] = np.arange(at, at + stop - start)
         at += stop - start
     return Grid(rate_hz, position, at)
+
+
+def _leaps(steps: FloatArray, typical: float) -> BoolArray:
+    """Return which steps pass over lost rows, where stamps are regular enough to tell those from late ones."""
+    off = np.abs(steps - typical)
+    jitter = float(np.quantile(off, 0.95))
+    found: BoolArray = np.zeros(len(steps), dtype=bool)
+    if jitter > _REGULAR * typical:
+        return found
+    for at in np.flatnonzero((steps > _LEAP * typical + 2.0 * jitter) & (steps <= _GAP_S)).tolist():
+        # Rows that were late are followed by others in quick succession; after lost ones the old pace goes on.
+        excess = float(steps[at]) - typical
+        after = steps[at + 1 : at + 2 + round(2.0 * excess / typical)]
+        caught_up = np.cumsum(after - typical)
+        found[at] = not len(after) or float(caught_up.min()) > -0.5 * excess
+    return found
 
 
 def _rate(stamps: FloatArray, starts: NDArray[np.int64], stops: NDArray[np.int64], typical: float) -> float:
@@ -96,6 +119,9 @@ class Dejitter:
     direction that brings sample time nearer to the arrival's. A device that is off its announced rate by more, up to
     6 %, is measured over a minute, and its true rate is taken.
 
+    Where sample time falls back behind the stamps, samples were lost, or they are late. More than 0.25 s were lost.
+    Less were lost if the stamps are regular: within 2.5 steps of even for a second or more.
+
     Parameters
     ----------
     rate_hz : float
@@ -109,6 +135,8 @@ class Dejitter:
         self._since: float | None = None  # stamp from which the rate is being measured, and samples since
         self._count = 0
         self._stamp = 0.0
+        self._behind_s: deque[float] = deque(maxlen=_REMEMBERED)  # as it was lately
+        self._looked = -np.inf  # stamp of the newest of these
 
     @property
     def next_s(self) -> float:
@@ -131,7 +159,22 @@ class Dejitter:
         behind_s = self.behind_s(stamp, count)
         if behind_s > _GAP_S:
             self.skip(int(behind_s * self._true_hz))
-        return self.times(stamp, count)
+        elif lost := self._leap(behind_s):
+            self.skip(lost)
+            self._since = None  # a rate is measured where nothing is missing
+        times = self.times(stamp, count)
+        if not 0 <= stamp - self._looked < _LOOK_S:
+            self._behind_s.append(self.behind_s(stamp, 0))
+            self._looked = stamp
+        return times
+
+    def _leap(self, behind_s: float) -> int:
+        """Return how many samples were lost if regular stamps are suddenly `behind_s` ahead of sample time."""
+        if len(self._behind_s) < _REMEMBERED // 2:
+            return 0
+        jitter = (max(self._behind_s) - min(self._behind_s)) * self._true_hz
+        ahead = (behind_s - median(self._behind_s)) * self._true_hz
+        return round(ahead) if jitter <= _STEADY and ahead > _LEAP + 2.0 * jitter else 0
 
     def times(self, stamp: float, count: int) -> FloatArray:
         """Return times for `count` samples, the last of which arrived at `stamp` (seconds of any clock)."""

@@ -14,9 +14,11 @@ import pytest
 
 from brainmidi.acquire.lsl import LslSource, is_lsl, list_streams, load_pylsl
 from brainmidi.acquire.registry import open_source
+from brainmidi.acquire.timing import Dejitter
 from brainmidi.acquire.watch import Watch
 from brainmidi.errors import SourceError
 from brainmidi.midi.clock import MonotonicClock
+from brainmidi.types import Montage
 
 pytestmark = pytest.mark.lsl
 
@@ -174,6 +176,15 @@ def test_a_gap_in_the_stamps_is_a_gap():
     number = samples[~missing, 0]
     expected = number[-1] - (times[-1] - times[~missing]) * 250
     assert np.abs(number - expected).max() < 10, "40 ms"
+
+
+def test_a_short_loss_within_a_chunk_is_a_leap_too():
+    source = LslSource.__new__(LslSource)  # without a stream: stamps alone matter here
+    source.montage, source._dejitter = Montage(("Oz",), 256.0), Dejitter(256.0)
+    stamps = np.arange(256 * 40) / 256.0
+    stamps[256 * 30 + 21 :] += 0.125
+    times = np.concatenate([source._times(part) for part in np.split(stamps, 256)])
+    assert np.abs(times - stamps).max() < 1e-6
 
 
 def test_what_cannot_be_played_from_is_one_clear_line(monkeypatch):

@@ -98,6 +98,35 @@ def test_milliseconds_gaps_and_clocks_that_jump_back_end_on_an_even_grid(tmp_pat
     assert source.markers == (Marker(finite[150] / 250, "1"),)
 
 
+def rows_at(stamps: np.ndarray) -> str:
+    return "time,Oz\n" + "".join(f"{stamp:.6f},{number % 7}\n" for number, stamp in enumerate(stamps))
+
+
+def test_a_fifth_of_a_second_lost_each_second_is_missing_and_leaves_the_rate_alone(tmp_path):
+    true_s = np.arange(256 * 20) / 256
+    (tmp_path / "take.csv").write_text(rows_at(true_s[true_s % 1 < 0.8]))
+    source = open_recording(tmp_path / "take.csv")
+    assert source.montage.rate_hz == 256
+    present = np.isfinite(source.read(float("inf")).samples_uv[:, 0])
+    assert np.array_equal(present, (true_s % 1 < 0.8)[: len(present)])
+
+
+def late(true_s: np.ndarray) -> np.ndarray:
+    """A stall of 0.15 s, then everything at once."""
+    return np.where((true_s > 8) & (true_s < 8.15), 8.15 + (true_s - 8) * 1e-3, true_s)
+
+
+@pytest.mark.parametrize(
+    "stamped", [late, lambda true_s: np.floor(true_s * 256 / 12) * 12 / 256, lambda s: np.round(s, 3)]
+)
+def test_bursts_late_rows_and_rounded_stamps_are_no_gaps(tmp_path, stamped):
+    true_s = np.arange(256 * 20) / 256
+    (tmp_path / "take.csv").write_text(rows_at(stamped(true_s)))
+    source = open_recording(tmp_path / "take.csv")
+    assert source.montage.rate_hz == 256
+    assert np.isfinite(source.read(float("inf")).samples_uv).all()
+
+
 @pytest.mark.parametrize("between", ["\n", "# a note, with a comma\n", "% OpenBCI\n", "\n# both\n\n"])
 @pytest.mark.parametrize("cell", ["1.0", ""])
 def test_blank_lines_and_comments_move_no_marker(tmp_path, between, cell):

@@ -106,6 +106,30 @@ def test_a_device_off_its_announced_rate_is_measured_and_loses_nothing_from_then
     assert late[-1] == pytest.approx(150.0, abs=0.5)
 
 
+def placed(stamps: np.ndarray, size: int = 8) -> np.ndarray:
+    """Return the times that packets of `size` samples at 256 Hz get, each known by its last stamp."""
+    dejitter = Dejitter(256.0)
+    return np.concatenate(
+        [dejitter.place(float(packet[-1]), len(packet)) for packet in np.split(stamps, len(stamps) // size)]
+    )
+
+
+@pytest.mark.parametrize("lost_s", [0.0625, 0.125, 0.1875])
+def test_a_short_loss_between_regular_stamps_is_a_leap_at_once(lost_s):
+    stamps = np.arange(256 * 90) / 256.0
+    stamps[256 * 60 :] += lost_s
+    assert np.abs(placed(stamps) - stamps).max() < 1e-6
+
+
+def test_packets_that_are_late_are_no_loss():
+    """Stamps of arrival, with 60 ms of jitter."""
+    true_s = np.arange(256 * 60) / 256.0
+    jitter = np.repeat(np.random.default_rng(1).uniform(0.0, 0.06, len(true_s) // 8), 8)
+    times = placed(true_s + jitter)
+    assert np.ptp(np.diff(times)) < 0.011 / 256
+    assert np.abs(times - true_s)[2560:].max() < 0.06
+
+
 class Late(ArraySource):
     """Its time begins with its first sample, 1.5 s after the start."""
 
