@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from brainmidi.midi.wire import Message, Segment, unpack_segment
+from brainmidi.midi.wire import Segment
 
 
 class BarQueue:
@@ -15,22 +15,22 @@ class BarQueue:
         self._fallbacks: dict[int, Segment | None] = {}
         self.late: list[int] = []
 
-    def put(self, message: Message, next_index: int) -> None:
-        """Keep the bar of a ``bar`` message, and its fallback for the bar after, unless their time has passed.
+    def put(self, bar: Segment, fallback: Segment | None, next_index: int) -> None:
+        """Keep a bar, and its fallback for the bar after, unless their time has passed.
 
         Parameters
         ----------
-        message : dict
-            As :meth:`brainmidi.midi.handover.Handover.pack` made it.
+        bar : Segment
+            As it was handed over.
+        fallback : Segment or None
+            What stands in for the bar after it; None for a rest.
         next_index : int
             Index of the bar that comes next.
         """
-        segment = unpack_segment(message["bar"])
-        fallback = message["fallback"]
-        if segment.index >= next_index:
-            self._bars[segment.index] = segment
-        if segment.index + 1 >= next_index:
-            self._fallbacks[segment.index + 1] = None if fallback is None else unpack_segment(fallback)
+        if bar.index >= next_index:
+            self._bars[bar.index] = bar
+        if bar.index + 1 >= next_index:
+            self._fallbacks[bar.index + 1] = fallback
 
     def __bool__(self) -> bool:
         return bool(self._bars)

@@ -24,6 +24,11 @@ class MonotonicClock:
         while (left_s := deadline_s - time.perf_counter()) > 0:
             time.sleep(left_s)
 
+    def watch_until(self, deadline_s: float) -> None:
+        """Return once `now_s` has reached `deadline_s`, awake all the while: exact, for fractions of a millisecond."""
+        while time.perf_counter() < deadline_s:
+            pass
+
 
 class VirtualClock:
     """A clock that stands still until it is told to wait, and then is there at once.

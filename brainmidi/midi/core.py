@@ -103,8 +103,8 @@ class PlayerCore:
         self._heard_s = self._clock.now_s()
         match message.get("op"):
             case "bar":
-                self._queue.put(message, self._next_index())
-                if message["bar"]["index"] == 0:
+                self._queue.put(message["bar"], message["fallback"], self._next_index())
+                if message["bar"].index == 0:
                     self._get_ready()
             case "begin":
                 self._sounding.clear()
@@ -303,9 +303,7 @@ class PlayerCore:
             self._timeline.begin(max(due_s, self._heard_s) + self._ahead_s - self._nudge_s)
             self._enter(self._queue.take_first())
         elif self._position < len(self._current.events):
-            event = self._current.events[self._position]
-            self._position += 1
-            self._play(event, due_s + self._ahead_s)
+            self._play_beat(self._current, due_s + self._ahead_s)
         elif self._current.index == self._last_index:
             self._end_beat = self._current.end
             self.done = True
@@ -337,6 +335,14 @@ class PlayerCore:
         self._pulses.bar(segment.start, segment.length)
         self._current, self._position = segment, 0
         self._log.began(segment, self._timeline.clock_s(segment.start), self._timeline.bpm)
+
+    def _play_beat(self, current: Segment, due_s: float) -> None:
+        """Play all that the bar has on its next beat: a chord's last note does not wait for sums in between."""
+        beat = self._next_beat(current)
+        while self._position < len(current.events) and current.events[self._position].beat == beat:
+            event = current.events[self._position]
+            self._position += 1
+            self._play(event, due_s)
 
     def _play(self, event: TimedEvent, due_s: float) -> None:
         is_open = self._sounding.is_open(event.data)

@@ -9,7 +9,7 @@ from typing import Any
 
 from brainmidi.errors import MidiError
 from brainmidi.midi.timetable import bar_events
-from brainmidi.midi.wire import Message, Segment, TimedEvent, pack_segment, unpack_beat, unpack_events
+from brainmidi.midi.wire import Message, Segment, TimedEvent, unpack_beat, unpack_events
 from brainmidi.types import Bar, MidiEvent, Phrase
 
 
@@ -182,8 +182,8 @@ class Handover:
             self._fallbacks[fallback.index] = fallback
         message: Message = {
             "op": "bar",
-            "bar": pack_segment(self._segment(bar, "bar")),
-            "fallback": None if fallback is None else pack_segment(self._segment(fallback, "fallback")),
+            "bar": self._segment(bar, "bar"),
+            "fallback": None if fallback is None else self._segment(fallback, "fallback"),
         }
         self._bars[bar.index] = bar
         return message

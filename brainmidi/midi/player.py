@@ -30,6 +30,7 @@ from brainmidi.midi.ports import Output, lasting_name, open_output
 from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.timeline import Timeline
 from brainmidi.midi.twice import OffTwice
+from brainmidi.midi.waiting import wait
 from brainmidi.midi.watch import await_death
 from brainmidi.midi.wire import Message, dump, load
 
@@ -105,8 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
     _listen_to_signals(inbox)
     realtime, detail = request_realtime()
-    # The reader may hold the interpreter's lock when a message is due; half a millisecond bounds the wait for it.
-    sys.setswitchinterval(0.0005)
+    # The reader may hold the interpreter's lock when a message is due; a tenth of a millisecond bounds the wait for it.
+    sys.setswitchinterval(0.0001)
     writer = threading.Thread(target=_write, args=(wire_out, outbox, inbox), name="writer", daemon=True)
     writer.start()
     try:
@@ -195,7 +196,7 @@ def _play(
         if core.done and not reported:
             reported = True
             outbox.put({"op": "report", **core.report()})
-        message = None if gone else _next_message(core, clock, inbox)
+        message = None if gone else wait(lambda: core.deadline_s, clock, inbox)
     return cut_off or core.reason is not None
 
 
@@ -205,15 +206,6 @@ def _give_up(core: PlayerCore, reason: str) -> None:
         core.stop(reason)
     except MidiError:
         core.abandon(reason)
-
-
-def _next_message(core: PlayerCore, clock: MonotonicClock, inbox: queue.SimpleQueue[_News]) -> _News | None:
-    """Return the next message, or None once the core's deadline has come."""
-    deadline_s = core.deadline_s
-    try:
-        return inbox.get(timeout=None if deadline_s is None else max(0.0, deadline_s - clock.now_s()))
-    except queue.Empty:
-        return None
 
 
 def _release(core: PlayerCore, clock: MonotonicClock, output: OffTwice, ledger: Ledger, *, cut_off: bool) -> None:

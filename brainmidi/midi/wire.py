@@ -73,12 +73,12 @@ class Segment:
 
 
 def dump(message: Mapping[str, Any]) -> bytes:
-    """Return `message` as one line of the wire."""
-    return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
+    """Return `message` as one line of the wire; it may hold segments."""
+    return json.dumps(message, separators=(",", ":"), default=pack_segment).encode("ascii") + b"\n"
 
 
 def load(line: bytes) -> Message:
-    """Return the message that a line of the wire spells.
+    """Return the message that a line of the wire spells; a ``bar`` message holds segments.
 
     Raises
     ------
@@ -91,6 +91,10 @@ def load(line: bytes) -> Message:
         raise MidiError(f"line {line[:60]!r} between composer and player is not JSON; report this: {error}") from error
     if not isinstance(message, dict):
         raise MidiError(f"line {line[:60]!r} between composer and player is not an object; report this")
+    if message.get("op") == "bar":  # here, since the player's reader is a thread that no note waits for
+        bar, fallback = message["bar"], message["fallback"]
+        message["bar"] = unpack_segment(bar)
+        message["fallback"] = None if fallback is None else unpack_segment(fallback)
     return message
 
 
