@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pyriemann.estimation import XdawnCovariances
 from pyriemann.tangentspace import TangentSpace
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from scipy import linalg
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 
 from brainmidi.errors import SignalError
@@ -48,6 +49,30 @@ class _Covariances(XdawnCovariances):  # type: ignore[misc]
         filtered = self.Xd_.transform(X)
         beside = np.broadcast_to(self.P_, (len(filtered), *self.P_.shape))
         return oas(np.concatenate([beside, filtered], axis=1))
+
+
+class Discriminant(BaseEstimator):  # type: ignore[misc]
+    """Linear discriminant of two classes with shrunk covariances: scikit-learn's, ten times as fast.
+
+    References
+    ----------
+    O. Ledoit & M. Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", J. Multivariate
+    Analysis 88(2), 2004: of each class, its columns brought to a variance of one.
+    """
+
+    def fit(self, rows: FloatArray, target: NDArray[np.integer]) -> Discriminant:
+        """Fit to rows, shape (n_rows, n_columns), and their classes 0 and 1."""
+        priors = np.bincount(target) / len(target)
+        means = np.stack([rows[target == one].mean(axis=0) for one in (0, 1)])
+        covariance = sum(priors[one] * _shrunk(rows[target == one] - means[one]) for one in (0, 1))
+        self.coef_ = linalg.solve(covariance, means[1] - means[0], assume_a="pos")[None]
+        self.intercept_ = np.log(priors[1:] / priors[:1]) - 0.5 * self.coef_ @ means.sum(axis=0)
+        return self
+
+    def decision_function(self, rows: FloatArray) -> FloatArray:
+        """Return how far each row lies on the side of class 1, in log odds."""
+        scores: FloatArray = rows @ self.coef_[0] + self.intercept_[0]
+        return scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +120,7 @@ def fit_estimator(trials: Trials, chosen: NDArray[np.intp], choice: ErpChoice) -
         _Covariances(nfilter=choice.n_filters, estimator=oas),  # scikit-learn's own takes ten times as long
         # The arithmetic mean: the plane has to touch near the epochs, and the geometric means cost as much as all else.
         TangentSpace(metric={"mean": "euclid", "map": "riemann"}),
-        LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
+        Discriminant(),
     )
     rereferenced = len(trials.montage.names) >= MANY and len(columns) > 2
     estimator = Estimator(pipeline, choice, columns, rereferenced)
@@ -129,3 +154,19 @@ def quiet(trials: Trials, chosen: NDArray[np.intp], choice: ErpChoice) -> tuple[
     if not kept.any():
         raise SignalError("every channel is noisy around the markers; better contact helps")
     return tuple(np.flatnonzero(kept).tolist())
+
+
+def _shrunk(rows: FloatArray) -> FloatArray:
+    """Return the covariance of centred rows, their correlations shrunk towards none."""
+    n_rows, n_columns = rows.shape
+    scale = rows.std(axis=0)
+    scale[scale == 0.0] = 1.0
+    scaled = rows / scale
+    covariance = scaled.T @ scaled / n_rows
+    mu, power = np.trace(covariance) / n_columns, np.sum(covariance**2)
+    spread = power - n_columns * mu**2
+    noise = (np.sum(np.sum(scaled**2, axis=1) ** 2) / n_rows - power) / n_rows
+    shrinkage = min(noise, spread) / spread if spread > 0 else 0.0
+    shrunk = (1.0 - shrinkage) * covariance + shrinkage * mu * np.eye(n_columns)
+    restored: FloatArray = scale[:, None] * shrunk * scale
+    return restored
