@@ -155,10 +155,10 @@ class PlayerProcess:
             stderr=subprocess.PIPE,
             close_fds=True,
             env=_environment(),
-            # Its own session: neither Ctrl-C nor a closing terminal reaches the player before the composer has spoken.
+            # Its own session, on Windows its own console: neither Ctrl-C nor a closing terminal reaches the player
+            # before the composer has spoken.
             start_new_session=os.name == "posix",
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-            | getattr(subprocess, "HIGH_PRIORITY_CLASS", 0),
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "HIGH_PRIORITY_CLASS", 0),
         )
         player = cls(process, channels, sends_knobs=bool(settings.controls))
         try:

@@ -6,10 +6,14 @@ import json
 import signal
 import subprocess
 import sys
+import threading
+from enum import IntEnum
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from brainmidi.drivers import performance
 from brainmidi.midi.files import read_events
 
 PROGRAM = Path(__file__).with_name("live_program.py")
@@ -88,3 +92,16 @@ def test_a_killed_take_leaves_a_file_that_can_be_read(tmp_path):
     process.communicate(timeout=PATIENCE_S)
     assert len(read_events(take)) > 4
     assert not open_notes(take)
+
+
+def test_on_windows_ctrl_break_is_the_ordinary_end_of_a_take(monkeypatch):
+    """Through a stand-in for the module signal; not run by us on Windows."""
+    handlers, numbers = {}, {"SIGINT": 2, "SIGTERM": 15, "SIGBREAK": 21}
+    there = SimpleNamespace(**numbers, Signals=IntEnum("Signals", numbers), signal=handlers.__setitem__)
+    monkeypatch.setattr(performance, "signals", there)
+    take = SimpleNamespace(_stopping=threading.Event(), _stopped_by=None)
+    with performance.Performance._stop_signals(take):
+        handlers[there.SIGBREAK](there.SIGBREAK, None)
+        handlers[there.SIGTERM](there.SIGTERM, None)
+    assert take._stopping.is_set()
+    assert take._stopped_by == "Ctrl-Break"

@@ -5,16 +5,20 @@ We ran none of these on a Mac, on Windows or on ALSA's sequencer. Tested is whic
 
 from __future__ import annotations
 
+import queue
+import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
 
 from brainmidi.errors import MidiError
+from brainmidi.midi import player
 from brainmidi.midi.clock import VirtualClock
 from brainmidi.midi.core import PlayerCore
 from brainmidi.midi.handover import Handover
 from brainmidi.midi.incoming import MidiInput
+from brainmidi.midi.link import PlayerProcess
 from brainmidi.midi.ports import list_inputs, list_ports, open_output
 
 NUMBERS = {"CoreMIDI": 1, "ALSA": 2, "Windows MM": 4}
@@ -143,3 +147,38 @@ def test_what_comes_in_is_stamped_when_it_arrives(system):
     listener.callback(([0xF8], 0.02))
     assert heard == [((0xF8,), 7.0)]
     incoming.close()
+
+
+def test_on_windows_the_player_has_a_console_of_its_own_that_no_closing_window_takes_with_it(monkeypatch):
+    class Asked(Exception):
+        pass
+
+    def popen(command, *, creationflags, **options):
+        raise Asked(creationflags)
+
+    for name, value in (("CREATE_NO_WINDOW", 0x08000000), ("HIGH_PRIORITY_CLASS", 0x80)):
+        monkeypatch.setattr(subprocess, name, value, raising=False)
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    with pytest.raises(Asked) as asked:
+        PlayerProcess.start()
+    assert asked.value.args == (0x08000080,)
+
+
+class WindowsSignals:
+    """What the module signal has there: no SIGHUP, and SIGBREAK for Ctrl-Break and for a window that closes."""
+
+    SIGINT, SIGTERM, SIGBREAK, SIG_IGN = 2, 15, 21, 1
+
+    def __init__(self):
+        self.handlers = {}
+
+    def signal(self, number, handler):
+        self.handlers[number] = handler
+
+
+def test_on_windows_ctrl_break_ends_the_player_as_sigterm_does(monkeypatch):
+    there, inbox = WindowsSignals(), queue.SimpleQueue()
+    monkeypatch.setattr(player, "signal", there)
+    player._listen_to_signals(inbox)
+    there.handlers[there.SIGBREAK](there.SIGBREAK, None)
+    assert inbox.get_nowait() == player._Gone("the player was told to end (signal 21)")
