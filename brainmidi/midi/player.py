@@ -254,16 +254,16 @@ def _write(wire_out: int, outbox: queue.SimpleQueue[Message | None], inbox: queu
 
 
 def _listen_to_signals(inbox: queue.SimpleQueue[_News]) -> None:
-    """Take SIGTERM and SIGHUP as the end, and leave SIGINT to the composer, which stops the take in good order."""
+    """Take SIGTERM, SIGHUP and Ctrl-Break as the end; leave SIGINT to the composer, which stops in good order."""
 
     def leave(number: int, frame: Any) -> None:
         # SimpleQueue.put may be called from a signal handler, and it wakes the waiting main thread.
         inbox.put(_Gone(f"the player was told to end (signal {number})"))
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, leave)
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, leave)
+    for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), leave)
 
 
 class _Incoming(Protocol):
