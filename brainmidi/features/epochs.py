@@ -12,6 +12,7 @@ from brainmidi.features.settings import ErpSettings
 from brainmidi.types import BoolArray, Chunk, FloatArray, Marker, Montage
 
 _NEAR_S = 1e-9
+_SHIFT_S = 0.01  # a response that lies so far from where it is looked for is as good as in place
 _MARGIN_S = 2.0  # a marker may become known so long after its epoch's end and still be used
 
 
@@ -30,6 +31,8 @@ class Epoch:
     slow_uv : ndarray, same shape
         The same behind the classifier's low-pass; as `samples_uv` where there is none.
     good : ndarray of bool, same shape
+        False all over where samples are lost without a trace but in the times: what follows is not where it is
+        looked for.
     """
 
     label: str
@@ -58,6 +61,7 @@ class EpochStream:
         self.after = round(settings.epoch_s[1] * rate_hz)
         self._late = round(settings.latency_s * rate_hz)
         self._late_s = settings.latency_s
+        self._step_s = 1.0 / rate_hz
         self._sections: FloatArray | None = None
         if low_pass_hz is not None:
             self._sections = signal.butter(2, low_pass_hz, "lowpass", fs=rate_hz, output="sos")
@@ -123,9 +127,16 @@ class EpochStream:
             if at - self.before >= base:
                 rows = slice(at - self.before - base, at + self.after + 1 - base)
                 # Copies: a view would keep the whole buffer.
-                parts = (self._samples[rows].copy(), slow[rows].copy(), self._good[rows].copy())
-                epochs.append(Epoch(label, time_s, *parts))
+                good = self._good[rows] & self._in_place(self._time_s[rows], time_s)
+                epochs.append(Epoch(label, time_s, self._samples[rows].copy(), slow[rows].copy(), good))
         return epochs
+
+    def _in_place(self, times_s: FloatArray, stimulus_s: float) -> bool:
+        """Return whether an epoch's samples lie about as long before and after its stimulus as their number says."""
+        steps = np.diff(times_s)
+        lost_s = float((steps - self._step_s)[steps > 1.5 * self._step_s].sum())
+        off_s = abs(float(times_s[self.before]) - stimulus_s)
+        return lost_s <= _SHIFT_S + _NEAR_S and off_s <= 1.5 * self._step_s + _SHIFT_S
 
     def _place(self) -> None:
         """Find the sample of every marker that is not later than the newest."""

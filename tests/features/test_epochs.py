@@ -49,6 +49,25 @@ def test_an_epoch_that_began_before_the_stream_is_left_out():
     assert epochs_of([chunk], ERP) == []
 
 
+@pytest.mark.parametrize(("lost_s", "kept"), [(0.0, True), (0.01, True), (0.04, False), (0.2, False)])
+def test_an_epoch_that_samples_are_missing_from_without_a_trace_is_rejected(lost_s, kept):
+    chunk = noise_chunk(names=("Cz",), rate_hz=100.0)
+    times = chunk.time_s.copy()
+    times[200:] += lost_s
+    markers = (Marker(1.5, "target"), Marker(1.9, "target"), Marker(2.3 + lost_s, "target"))
+    epochs = epochs_of([Chunk(chunk.samples_uv, times, chunk.montage, markers)], ERP)
+    assert [epoch.good.all() for epoch in epochs] == [True, kept, True]
+    assert [epoch.good.any() for epoch in epochs] == [True, kept, True]
+
+
+def test_a_stimulus_within_a_gap_has_no_response():
+    chunk = noise_chunk(names=("Cz",), rate_hz=100.0)
+    times = chunk.time_s.copy()
+    times[200:] += 3.0
+    (epoch,) = epochs_of([Chunk(chunk.samples_uv, times, chunk.montage, (Marker(3.0, "target"),))], ERP)
+    assert not epoch.good.any()
+
+
 def test_labels_of_neither_class_start_no_epoch():
     chunk = with_markers(noise_chunk(seconds=3.0), [Marker(1.0, "blink"), Marker(1.5, "2")])
     assert [epoch.label for epoch in epochs_of([chunk], ERP)] == ["2"]
