@@ -228,7 +228,7 @@ class Performance:
         if not self._virtual:  # the models may have loaded for longer than the lead-in
             composer.start_s = max(composer.start_s, self._pump.stream_time_s or 0.0)
         self._hand_over(composer, composer.compose(ended=self._pump.ended))
-        begun_s = self._player.begin(self._count_in_s() + (0.0 if self._virtual else _BEGIN_S))
+        begun_s = self._player.begin(self._count_in_s() + self._early_s() + (0.0 if self._virtual else _BEGIN_S))
         composer.start_s = begun_s - self._origin()
         self._plan_stimuli(composer, self._bars[0])
         while not composer.finished:
@@ -260,6 +260,10 @@ class Performance:
         first = self._bars[0]
         return self._clock_settings.count_in * float(first.phrase.length) * 60.0 / first.tempo_bpm
 
+    def _early_s(self) -> float:
+        """Return how long before its time everything leaves: a nudge below 0, which needs that much notice."""
+        return max(0.0, -self._clock_settings.nudge_s)
+
     def _wait_for_bar(self, composer: Composer) -> None:
         """Return once the bar before the next has begun, as a master has it, which may be never; go by its time."""
         index = composer.index - 1
@@ -275,7 +279,7 @@ class Performance:
 
     def _due(self, time_s: float) -> Deadline:
         """Return when a bar has to be there whose first beat is at sample time `time_s`."""
-        return Deadline(self._clock, self._origin() + time_s - _BEGIN_S)
+        return Deadline(self._clock, self._origin() + time_s - _BEGIN_S - self._early_s())
 
     def _hand_over(self, composer: Composer, bar: Bar) -> None:
         fallback = composer.fallback()
@@ -360,17 +364,15 @@ class Performance:
                 self._desk.say(f"captured bars {bars[0].index + 1} to {bars[-1].index + 1} in {path}")
 
     def _stand_in(self, notice: PlayerNotice) -> Bar:
-        """Return what the player plays in place of a bar: one that is held, its fallback, else the newest moved on."""
-        index = notice.index
-        if notice.segment == "held":
-            held, before = self._bars[notice.source], self._begun[index - 1]
-            return replace(held, index=index, start=before.end, fallback=True)
-        known = [number for number in self._fallbacks if number <= index]
-        if not known:
-            bar = self._bars[max(number for number in self._bars if number <= index)]
-            return replace(bar, index=index, phrase=Phrase((), bar.phrase.length), fallback=True)
-        bar = self._fallbacks[max(known)]
-        return replace(bar, index=index, start=bar.start + (index - bar.index) * bar.phrase.length)
+        """Return what the player plays in place of a bar: one that is held, a fallback, else a rest."""
+        if notice.segment == "fallback":
+            bar = self._fallbacks[notice.source]
+        elif notice.segment == "held":
+            bar = self._bars[notice.source]
+        else:  # a rest is as long as the bar that had nothing to follow it
+            bar = self._bars[notice.source - 1]
+            bar = replace(bar, phrase=Phrase((), bar.phrase.length))
+        return replace(bar, index=notice.index, start=self._begun[notice.index - 1].end, fallback=True)
 
     def _master(self) -> str:
         """Say whose time it was."""

@@ -39,6 +39,19 @@ CHANNELS = {"melody": 1, "accompaniment": 2, "bass": 3, "drums": 10}
 FEATURES = FeatureSettings(erp=ErpSettings(min_n=2, average_n=4))
 
 
+class SlowMelody(FakeMelody):
+    """A model that takes `cost_s` seconds of the clock's time for the bars named, none for the others."""
+
+    def __init__(self, clock, cost_s, bars):
+        super().__init__()
+        self._clock, self._cost_s, self._slow = clock, cost_s, bars
+
+    def decode(self, *args):
+        if len(self.decoded) in self._slow:
+            self._clock.sleep_until(self._clock.now_s() + self._cost_s)
+        return super().decode(*args)
+
+
 def make_signal(source=None, *, rest_s=4.0):
     source = FakeSource() if source is None else source
     chain = SignalChain(

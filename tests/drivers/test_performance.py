@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from drivers_takes import make_band, make_keeper, make_session, make_signal, offline, virtual
+from drivers_takes import SlowMelody, make_band, make_keeper, make_session, make_signal, offline, virtual
 from fakes import ANCHORS, BASS_ANCHORS, DRUM_ANCHORS, FakeAccompaniment, FakeBass, FakeDrums, FakeMelody, FakeSource
 from saved import assert_sent_as_saved
 
@@ -15,6 +15,7 @@ from brainmidi.drivers.performance import Performance
 from brainmidi.drivers.take import TakeFiles
 from brainmidi.errors import MusicError, SourceError
 from brainmidi.midi.clock import VirtualClock
+from brainmidi.midi.clockmaster import ClockSettings
 from brainmidi.midi.controls_out import ControlRule
 from brainmidi.midi.files import read_events
 from brainmidi.midi.local import LocalPlayer
@@ -22,19 +23,6 @@ from brainmidi.midi.ports import RecordingOutput
 from brainmidi.midi.settings import PlayerSettings
 from brainmidi.music.voices import Voices
 from brainmidi.types import PARTS
-
-
-class SlowMelody(FakeMelody):
-    """A model that takes `cost_s` seconds of the clock's time for the bars named, none for the others."""
-
-    def __init__(self, clock, cost_s, bars):
-        super().__init__()
-        self._clock, self._cost_s, self._slow = clock, cost_s, bars
-
-    def decode(self, *args):
-        if len(self.decoded) in self._slow:
-            self._clock.sleep_until(self._clock.now_s() + self._cost_s)
-        return super().decode(*args)
 
 
 class BrokenMelody(FakeMelody):
@@ -106,6 +94,39 @@ def test_a_late_bar_is_told_and_traced_as_what_sounded(tmp_path):
     )
     assert told == [(bar.index, bar.fallback, bar.phrase) for bar in take.bars]
     assert take.summary.bars == len(told)
+
+
+class TimedOutput(RecordingOutput):
+    """An output that keeps when each note was struck, by the clock that the player's core goes by."""
+
+    def __init__(self):
+        super().__init__()
+        self.clock, self.strikes = None, []
+
+    def send(self, data, at_s=None):
+        super().send(data, at_s)
+        if data[0] & 0xF0 == 0x90:
+            self.strikes.append((self.clock.now_s(), data[0] & 15))
+
+
+def test_a_count_in_with_a_nudge_below_0_is_even_and_leads_into_the_first_bar(tmp_path):
+    clock, settings = VirtualClock(), ClockSettings(count_in=1, nudge_s=-0.3)
+    output = TimedOutput()
+    with (
+        make_keeper(tmp_path / "a.mid") as keeper,
+        LocalPlayer(clock, output, settings=PlayerSettings(clock=settings)) as player,
+    ):
+        output.clock = player._core_clock
+        make = lambda: make_session(bars=2)  # noqa: E731
+        performance = Performance(make_signal(), make, player, clock, keeper, virtual=True, clock_settings=settings)
+        take = performance.run()
+    beat_s = 60.0 / take.bars[0].tempo_bpm
+    clicks = [time_s for time_s, channel in output.strikes if channel == 14]
+    assert len(clicks) == 4
+    assert [after - before for before, after in pairwise(clicks)] == pytest.approx([beat_s] * 3)
+    first_s = next(time_s for time_s, channel in output.strikes if channel != 14)
+    beats = float(take.bars[0].phrase.notes[0].start)
+    assert first_s - clicks[-1] == pytest.approx(beat_s * (1 + beats))
 
 
 def test_a_stream_that_ends_is_played_to_a_close(tmp_path):

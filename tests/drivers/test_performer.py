@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from drivers_takes import CHANNELS, make_keeper, make_session, make_signal, offline
+from drivers_takes import CHANNELS, SlowMelody, make_keeper, make_session, make_signal, offline
 from fakes import ANCHORS, FakeAccompaniment, FakeMelody
 from saved import assert_sent_as_saved
 
@@ -24,11 +24,13 @@ from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.song import read_song
 
 
-def perform(path: Path, presses, *, desk=None, settings=None, trace=None):
-    """Play live; when bar `n` begins, ``presses[n](player)`` is called."""
+def perform(path: Path, presses, *, desk=None, settings=None, trace=None, melody=None, told=None):
+    """Play live; when bar `n` begins, ``presses[n](player)`` is called. `melody` is a function of the clock."""
     clock, output = VirtualClock(), RecordingOutput()
 
     def pressed(bar, lateness_ms):
+        if told is not None:
+            told.append(bar)
         if bar.index in presses:
             presses[bar.index](player)
 
@@ -36,7 +38,8 @@ def perform(path: Path, presses, *, desk=None, settings=None, trace=None):
         LocalPlayer(clock, output, channels=CHANNELS, settings=settings) as player,
         make_keeper(path, on_bar=pressed, trace=trace) as keeper,
     ):
-        take = Performance(make_signal(), make_session, player, clock, keeper, virtual=True, desk=desk).run()
+        make = lambda: make_session(None if melody is None else melody(clock))  # noqa: E731
+        take = Performance(make_signal(), make, player, clock, keeper, virtual=True, desk=desk).run()
     return take, output
 
 
@@ -71,6 +74,18 @@ def test_a_key_gives_the_knob_back_to_the_brain_and_is_not_saved_as_played(tmp_p
     assert density[3] == 1.0
     assert density[5:] == plain[5:] != []
     assert not any(note.track == "performer" for note in read_song(tmp_path / "a.mid").notes)
+
+
+def test_a_fallback_that_is_held_is_told_as_it_sounds(tmp_path):
+    told = []
+    presses = {2: lambda player: player.hold(True), 5: lambda player: player.hold(False)}
+    melody = lambda clock: SlowMelody(clock, 3.0, {2})  # noqa: E731
+    take, _ = perform(tmp_path / "a.mid", presses, melody=melody, told=told)
+    assert [bar.fallback for bar in take.bars[:7]] == [False, False, True, True, True, True, False]
+    assert all(bar.phrase == take.bars[2].phrase for bar in take.bars[3:6])
+    assert [(bar.index, bar.start, bar.phrase) for bar in told] == [
+        (bar.index, bar.start, bar.phrase) for bar in take.bars
+    ]
 
 
 def test_what_is_played_along_is_saved_on_a_track_of_its_own(tmp_path):
