@@ -6,7 +6,7 @@ A JACK dummy server, `jack_midi_dump` as the receiver, and a light composer that
 with --program, `brainmidi improv` itself with the shipped models, which takes as long as they take to load. They end in
 turn by SIGTERM, SIGKILL, SIGSEGV and a broken pipe (the program: by the three signals) at a random moment of the take.
 The receiver must end without an open note (note-offs alone count) within 250 ms, and the .mid saved so far must be
-readable. Exits with 1 where one did not.
+readable. Exits with 1 where one did not, and with 2 where it could not be measured: no JACK, or a server that ended.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import os
 import random
 import select
 import signal
+import subprocess
 import sys
 import tempfile
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -41,19 +43,29 @@ LAST_WORDS_S = 0.1
 def compose(path: Path, seed: int, told: int, go: int) -> None:
     """Drive a player as the live driver does, from a process that may be killed; SIGUSR1 breaks the pipe."""
     bars, started = make_take(64, seed=seed, bpm=240.0), -1
+    broken: list[int] = []
     with PlayerProcess.start() as player:
         pipe = player._process.stdin
         assert pipe is not None
-        signal.signal(signal.SIGUSR1, lambda number, frame: os.close(pipe.fileno()))
+
+        def break_pipe(number: int, frame: object) -> None:
+            broken.append(number)
+            os.close(pipe.fileno())
+
+        signal.signal(signal.SIGUSR1, break_pipe)
         os.write(told, f"{player.pid}\n".encode())
         os.read(go, 1)
-        for count, bar in enumerate(bars, start=1):
-            player.send(bar, stand_in(bar))
-            write_midi(path, bars[:count], metre="4/4", sharps=0, minor=True, title="take")
-            if count == 1:
-                player.begin(0.05)
-            while started < bar.index - 1:
-                started = max(started, *(notice.index for notice in player.poll(1.0)), -1)
+        try:
+            for count, bar in enumerate(bars, start=1):
+                player.send(bar, stand_in(bar))
+                write_midi(path, bars[:count], metre="4/4", sharps=0, minor=True, title="take")
+                if count == 1:
+                    player.begin(0.05)
+                while started < bar.index - 1:
+                    started = max(started, *(notice.index for notice in player.poll(1.0)), -1)
+        except MidiError:
+            if not broken:
+                raise
 
 
 class Light:
@@ -66,13 +78,16 @@ class Light:
         if self.pid == 0:
             try:
                 compose(path, seed, told_write, go_read)
-            except MidiError:  # the pipe is broken
-                os._exit(0)
+            except Exception:  # nobody waits for our exit code: what went wrong is told here
+                traceback.print_exc()
             finally:
                 os._exit(1)
         os.close(told_write)
         os.close(go_read)
-        self.player_exit = os.pidfd_open(int(os.read(told_read, 32)))
+        told = os.read(told_read, 32)
+        if not told:
+            raise MidiError("the composer ended before its player was up, for the reason above")
+        self.player_exit = os.pidfd_open(int(told))
         spy.listen()
         os.write(go_write, b"g")
         os.close(told_read)
@@ -169,6 +184,8 @@ def main() -> int:
     os.environ.update(server.environment)
     rows: list[tuple[str, int, int, float]] = []
     began_s = clock.now_s()
+    spy: Spy | None = None
+    stopped: Exception | None = None
     try:
         spy = Spy(server)
         with tempfile.TemporaryDirectory() as folder:
@@ -176,7 +193,7 @@ def main() -> int:
                 way, seed = WAYS[place % (3 if options.program else 4)], options.seed + place
                 path = Path(folder) / f"take{place}.mid"
 
-                def start(path: Path = path, seed: int = seed) -> Light | Real:
+                def start(path: Path = path, seed: int = seed, spy: Spy = spy) -> Light | Real:
                     return Real(path, seed, server) if options.program else Light(path, seed, spy)
 
                 hanging, saved, silent_ms = kill_once(spy, path, way, seed, start)
@@ -185,9 +202,20 @@ def main() -> int:
                 rows.append((way, hanging, saved, silent_ms))
                 if len(rows) % 20 == 0:
                     print(f"{len(rows)} kills, silent after {max(row[3] for row in rows):.0f} ms at most", flush=True)
-        spy.close()
+    except (AssertionError, MidiError, OSError, subprocess.CalledProcessError) as error:
+        stopped = error
     finally:
+        obituary = server.obituary()
+        if spy is not None:  # before the server, which it would else mourn on the terminal
+            spy.process.terminate()
+            spy.process.wait(20)
         server.stop()
+    if obituary is not None:
+        print(f"{obituary}; what came after says nothing about us, run it again")
+    elif stopped is not None:
+        print(f"stopped: {stopped}")
+    if not rows:
+        return 2
     failed = sum(1 for _, hanging, saved, silent_ms in rows if hanging or saved < 0 or silent_ms > LIMIT_MS)
     ways = ", ".join(f"{count} by {way}" for way, count in Counter(row[0] for row in rows).items())
     delays_ms = sorted(row[3] for row in rows)
@@ -196,6 +224,8 @@ def main() -> int:
         f"{sum(row[1] for row in rows)} open notes; silent after {delays_ms[len(rows) // 2]:.0f} ms in the median, "
         f"{delays_ms[-1]:.0f} ms at most"
     )
+    if stopped is not None:
+        return 1 if failed or obituary is None else 2
     return 1 if failed else 0
 
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,8 +42,9 @@ class JackServer:
         }
         priority = ["-R", "-P", "20"] if realtime else ["-r"]
         command = ["jackd", *priority, "-n", name, "-d", "dummy", "-r", "48000", "-p", str(period)]
+        self.said = tempfile.TemporaryFile()  # noqa: SIM115  it is open for as long as the server
         self.process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.everything()
+            command, stdout=self.said, stderr=subprocess.STDOUT, env=self.everything(), start_new_session=True
         )
         self.run("jack_wait", "-w", "-t", "10")
 
@@ -56,9 +58,19 @@ class JackServer:
             command, env=self.everything(), check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ).stdout
 
+    def obituary(self) -> str | None:
+        """Return how the server ended and what it said last, or None while it lives."""
+        code = self.process.poll()
+        if code is None:
+            return None
+        self.said.seek(0)
+        last = [line.decode(errors="replace").strip() for line in self.said.readlines()[-3:]]
+        return f"the JACK server ended with code {code} ({' / '.join(last) or 'it said nothing'})"
+
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(20)
+        self.said.close()
 
 
 @dataclass
