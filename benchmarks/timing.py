@@ -10,7 +10,10 @@ One run on one machine, all at once:
   moves;
 * a plain thread of the composer's process that sends the same notes to absolute deadlines, as most programs do;
 * isobar's timeline with the same notes in a process of its own, where isobar is installed (pip install isobar). It has
-  no time of its own that could be known from outside, so that its most punctual note counts as on time.
+  no time of its own that could be known from outside, so that its most punctual note counts as on time;
+* a bare sleeper, a process of the player's priority that sleeps to the same deadlines and does nothing. What it is late
+  by is the machine's doing: a virtual machine's host, for one, may take a core away for milliseconds, from every
+  priority. Linux counts that as stolen time, where the host tells.
 
 Lateness is measured just before the call that hands the message to the system. A knob's way is timed from the newest
 sample of the frame that moved it, and from the oldest that is new in it, to the controller's own call. `--jack` starts
@@ -20,6 +23,7 @@ a dummy server for the port, and a receiver that counts what arrives. `--check` 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import math
 import os
@@ -34,6 +38,7 @@ from brainmidi.midi.clock import MonotonicClock
 from brainmidi.midi.controls_out import ControlRule
 from brainmidi.midi.jitter import BAR_S, BEATS, BPM, PER_BEAT, play_dense
 from brainmidi.midi.link import PlayerProcess, PlayReport
+from brainmidi.midi.player import request_realtime
 from brainmidi.midi.ports import open_output
 from brainmidi.midi.settings import PlayerSettings
 from brainmidi.types import Chunk
@@ -172,6 +177,28 @@ def isobar_alone(seconds: float) -> None:
     print(json.dumps(played_s))
 
 
+def sleep_alone(seconds: float, realtime: bool) -> None:
+    """Sleep to the same deadlines, and print the seconds late as JSON; runs in a process of its own."""
+    if realtime:
+        request_realtime()
+    gc.disable()
+    clock, lateness_s = MonotonicClock(), []
+    begun_s = clock.now_s()
+    for place in range(round(seconds / STEP_S)):
+        due_s = begun_s + place * STEP_S
+        clock.sleep_until(due_s)
+        lateness_s.append(clock.now_s() - due_s)
+    print(json.dumps(lateness_s))
+
+
+def stolen_s() -> float:
+    """Return the seconds that all cores were taken away from this machine by its host; 0 where nothing tells."""
+    try:
+        return int(Path("/proc/stat").read_text(encoding="ascii").split()[8]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError):
+        return 0.0
+
+
 def isobar_lateness(called_s: list[float]) -> list[float]:
     """Return seconds late, with the most punctual message as the measure."""
     late_s = [at_s - place * STEP_S for place, at_s in enumerate(called_s)]
@@ -235,13 +262,17 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             load.player = player
             clock = MonotonicClock()
             isobar = child("--isobar", str(seconds)) if has_isobar() else None
+            sleeper = child("--sleeper", str(seconds), *(() if realtime else ("--no-realtime",)))
+            stolen_before_s = stolen_s()
             peer = threading.Thread(
                 target=plain_thread, args=(clock.now_s() + 1.0, round(seconds / STEP_S), lateness_s)
             )
             peer.start()
             report = play_dense(player, seconds)
+            stolen = stolen_s() - stolen_before_s
             load.player = None
             peer.join()
+            slept_s = json.loads(sleeper.communicate()[0])
             called_s = json.loads(isobar.communicate()[0]) if isobar is not None else []
         info = player.info
     notes = sum(event.data[0] & 0xF0 in (0x80, 0x90) for event in report.sent_events)
@@ -256,6 +287,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "frames": len(load.frames),
         "late_bars": len(report.late_bars),
         "lost_by_player": round(seconds / BAR_S) * BEATS * PER_BEAT * 2 - notes,
+        "stolen_s": stolen,
         "lost_on_the_way": None if arrived is None else notes - arrived,
         "controller": quantiles(latency_s) if latency_s else None,
         "rows": {
@@ -265,6 +297,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                 "p99_ms": report.lateness_p99_ms,
                 "max_ms": report.lateness_max_ms,
             },
+            "bare sleeper": quantiles(slept_s),
             "plain thread": quantiles(lateness_s),
             **({"isobar, own process": quantiles(isobar_lateness(called_s))} if called_s else {}),
         },
@@ -278,7 +311,10 @@ def show(figures: dict[str, Any]) -> None:
         f"{figures['bars_composed']} bars composed, {figures['frames']} frames of controls"
     )
     way = "not counted" if figures["lost_on_the_way"] is None else figures["lost_on_the_way"]
-    print(f"late bars {figures['late_bars']}; lost by the player {figures['lost_by_player']}, on the way {way}")
+    print(
+        f"late bars {figures['late_bars']}; lost by the player {figures['lost_by_player']}, on the way {way}; "
+        f"{figures['stolen_s']:.2f} s stolen"
+    )
     print(f"{'ms late':22}{'events':>8}{'p50':>9}{'p99':>9}{'max':>9}")
     for name, row in figures["rows"].items():
         print(f"{name:22}{row['events']:8}{row['p50_ms']:9.3f}{row['p99_ms']:9.3f}{row['max_ms']:9.3f}")
@@ -300,10 +336,14 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="exit with 1 where a message is lost or a bar is late")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--isobar", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--sleeper", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--receive", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.isobar is not None:
         isobar_alone(options.isobar)
+        return 0
+    if options.sleeper is not None:
+        sleep_alone(options.sleeper, not options.no_realtime)
         return 0
     if options.receive:
         receive()
