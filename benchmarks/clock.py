@@ -33,8 +33,8 @@ from brainmidi.midi.clockmaster import ClockSettings
 from brainmidi.midi.core import PlayerCore
 from brainmidi.midi.followed import FollowedTimeline
 from brainmidi.midi.handover import Handover
-from brainmidi.midi.player import request_realtime
 from brainmidi.midi.ports import NullOutput
+from brainmidi.midi.priority import request_realtime
 from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.sync import ClockFollower
 from brainmidi.midi.timetable import DEFAULT_CHANNELS

@@ -27,6 +27,7 @@ from brainmidi.midi.incoming import MidiInput, OnChange, OnMessage
 from brainmidi.midi.jackport import JackOutput
 from brainmidi.midi.ledger import Ledger
 from brainmidi.midi.ports import Output, lasting_name, open_output
+from brainmidi.midi.priority import request_realtime
 from brainmidi.midi.settings import PlayerSettings
 from brainmidi.midi.timeline import Timeline
 from brainmidi.midi.twice import OffTwice
@@ -37,9 +38,6 @@ from brainmidi.midi.wire import Message, dump, load
 #: A composer that has been silent for this long while music plays is taken for dead, though its pipe is open (stopped
 #: by Ctrl-Z, or a child of it holds the pipe). The link sends a heartbeat every half second, whatever models do.
 SILENCE_AFTER_S = 3.0
-
-#: Low, so that audio servers (JACK runs at 10 and above) keep their place; any FIFO priority is above every normal one.
-_PRIORITY = 5
 
 _WIRE_IN = 0
 
@@ -72,24 +70,6 @@ class _Woken:
 
 
 _News = Message | _Gone | _Heard | _Woken
-
-
-def request_realtime() -> tuple[bool, str]:
-    """Ask the system to run this thread, and those that it starts, before all ordinary ones.
-
-    Returns
-    -------
-    granted : bool
-    detail : str
-        What was granted, or why nothing was and what would help.
-    """
-    if not hasattr(os, "sched_setscheduler"):
-        return False, f"{sys.platform} has no SCHED_FIFO for Python"
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
-    except OSError as error:
-        return False, f"SCHED_FIFO not granted ({error.strerror}); allow rtprio in /etc/security/limits.d"
-    return True, f"SCHED_FIFO {_PRIORITY}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

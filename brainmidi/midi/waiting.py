@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +11,8 @@ from typing import Protocol, TypeVar
 #: So long before a deadline the thread is awake. A system that wakes it late by less than this delays no note, and a
 #: processor that has just computed the deadline computes the note faster. To look at the clock for so long before each
 #: of a hundred notes a second takes a twentieth of one core. Longer, and without priority a thread is put off for it.
-AWAKE_S = 0.0005
+#: Windows wakes on a tick of its timer, of which the player has asked for one a millisecond.
+AWAKE_S = 0.002 if os.name == "nt" else 0.0005
 
 _Item = TypeVar("_Item")
 
