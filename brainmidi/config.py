@@ -71,9 +71,10 @@ class SessionConfig(Table):
 
     @model_validator(mode="after")
     def _oddball_is_measured(self) -> SessionConfig:
-        for label, labels in (("target", self.erp.target), ("nontarget", self.erp.nontarget)):
+        for label, labels in (("oddball.target", self.erp.target), ("oddball.nontarget", self.erp.nontarget)):
             if self.oddball.on and label not in labels:
-                raise ValueError(f'[oddball] marks its notes "{label}", which [erp] {label} lacks; add it there')
+                table = label.removeprefix("oddball.")
+                raise ValueError(f'[oddball] marks its notes "{label}", which [erp] {table} lacks; add it there')
         return self
 
     @model_validator(mode="after")

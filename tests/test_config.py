@@ -94,7 +94,7 @@ def test_an_unknown_key_names_the_nearest_known_one(tables, place, near):
         ({"parts": {"melody": {"channel": 17}}}, "[parts.melody] channel = 17", "1..16"),
         ({"parts": {"melody": {"channel": 2}}}, "[parts] melody and accompaniment share MIDI channel 2", "its own"),
         ({"oddball": {"on": True, "channel": 1}}, "[parts] melody and [oddball] share MIDI channel 1", "its own"),
-        ({"oddball": {"on": True}, "erp": {"target": ["2"]}}, '[oddball] marks its notes "target"', "add it"),
+        ({"oddball": {"on": True}, "erp": {"target": ["2"]}}, '[oddball] marks its notes "oddball.target"', "add it"),
         ({"oddball": {"share": 0.5}}, "[oddball] share = 0.5", "0.05..0.34"),
         ({"session": {"parts": ["melody", "kazoo"]}}, "[session]: 'kazoo' is none of the parts", "bass, drums"),
         ({"session": {"parts": ["melody", "bass"]}}, "[session]: accompaniment is missing", "always play"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
@@ -76,6 +77,13 @@ class Recorded:
             self._markers += chunk.markers
             self._write(float(chunk.time_s[-1]) - _HELD_S)
         return chunk
+
+    def mark(self, markers: Iterable[Marker]) -> None:
+        """Write these down as well, in sample time: stimuli that did not come with the samples.
+
+        Call it from the thread that reads, and no later than 2 s after their time.
+        """
+        self._markers += markers
 
     def stop(self) -> None:
         """Stop the source and close the file; may be called more than once."""

@@ -216,9 +216,13 @@ def oddball_of(config: SessionConfig) -> Oddball | None:
     return Oddball(table.every, table.share, table.velocity) if table.on else None
 
 
-def stimuli_of(config: SessionConfig) -> Stimuli | None:
-    """Return what makes markers of the oddball's notes; None where it is off."""
-    return Stimuli(Key.parse(config.session.key), config.oddball.latency_s) if config.oddball.on else None
+def stimuli_of(config: SessionConfig, source: Source) -> Stimuli | None:
+    """Return what makes markers of the oddball's notes; None where it is off, or nobody of `source` hears them.
+
+    Neither the brain of a recording nor a simulated one answers what is played now.
+    """
+    hears = device_of(source) is not None and not source.simulated and config.source.name != "playback_file"
+    return Stimuli(Key.parse(config.session.key), config.oddball.latency_s) if config.oddball.on and hears else None
 
 
 def part_ranges(config: SessionConfig) -> dict[str, PartRange]:

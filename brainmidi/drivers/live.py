@@ -241,4 +241,4 @@ class _Stage:
             return prepare(self.config, source)
         config, source, own, rest_s = yoke(self.config, source, self.yoked, self.yoked_profile)
         signal = prepare(config, source)
-        return replace(signal, own=own, start_s=max(signal.start_s, rest_s))
+        return replace(signal, own=own, stimuli=own.stimuli, start_s=max(signal.start_s, rest_s))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -18,7 +18,7 @@ from brainmidi.drivers.anchors import settled
 from brainmidi.drivers.chain import TOLERANCE_S, ControlLog, SignalChain
 from brainmidi.drivers.chosen import chosen_checkpoints
 from brainmidi.drivers.composer import Composer
-from brainmidi.drivers.stimuli import Stimuli
+from brainmidi.drivers.stimuli import Stimuli, mark
 from brainmidi.drivers.take import OnBar, Take, TakeFiles, TakeKeeper
 from brainmidi.drivers.trace import Summary, Timing, anchor_changes, knob_medians, mean_mix
 from brainmidi.errors import ModelError, SourceError
@@ -26,7 +26,7 @@ from brainmidi.midi.clock import MonotonicClock, VirtualClock
 from brainmidi.music.phrase import Anchor
 from brainmidi.music.voices import Voices
 from brainmidi.session import Session, SessionSetup
-from brainmidi.types import Bar, Chunk, Source
+from brainmidi.types import Bar, Chunk, ControlFrame, Marker, Source
 
 if TYPE_CHECKING:
     from brainmidi.drivers.yoked import OwnSignal
@@ -91,7 +91,8 @@ class Signal:
     own : OwnSignal or None
         The EEG of the person who listens, where `source` is another brain's recording.
     stimuli : Stimuli or None
-        Makes markers of the oddball's notes, where there is one.
+        Makes markers of the oddball's notes, where there is one and the person at the device hears it. Markers that
+        come with the samples are then left out: stimuli have one origin at a time.
     """
 
     source: Source
@@ -104,7 +105,18 @@ class Signal:
     def plan(self, bar: Bar, time_s: Callable[[Fraction], float]) -> None:
         """Mark the stimuli of a bar that will sound as planned; `time_s` says at what sample time a beat falls."""
         if self.stimuli is not None:
-            self.chain.mark(self.stimuli.planned(bar, time_s))
+            self.mark(self.stimuli.planned(bar, time_s))
+
+    def mark(self, markers: Iterable[Marker]) -> None:
+        """Take in stimuli, in sample time: they are answered by whoever listens."""
+        if self.own is not None:
+            self.own.mark(markers)
+        else:
+            mark(self.source, self.chain, markers)
+
+    def process(self, chunk: Chunk) -> list[ControlFrame]:
+        """Return the control frames that became due with `chunk`."""
+        return self.chain.process(chunk if self.stimuli is None or self.own is not None else replace(chunk, markers=()))
 
     @property
     def device(self) -> Watch | None:
@@ -145,7 +157,7 @@ def prepare(config: SessionConfig, source: Source) -> Signal:
     rest = assemble.choose_rest(config, source)
     start_s = assemble.start_of_music(config, source, rest)
     chain = assemble.make_chain(config, source, rest)
-    return Signal(source, chain, start_s, rest.text, stimuli=assemble.stimuli_of(config))
+    return Signal(source, chain, start_s, rest.text, stimuli=assemble.stimuli_of(config, source))
 
 
 def score(
@@ -224,7 +236,7 @@ def score_signal(signal: Signal, session: Session, keeper: TakeKeeper) -> Take:
     def take_in(chunk: Chunk) -> None:
         nonlocal stream_s
         stream_s = float(chunk.time_s[-1])
-        log.extend(signal.chain.process(chunk))
+        log.extend(signal.process(chunk))
 
     latency_s = signal.chain.latency_s
     composer = Composer(session, log, start_s=signal.start_s, duration_s=duration_s, latency_s=latency_s)
@@ -291,5 +303,6 @@ def finished_take(
         signal="" if signal.device is None else signal.device.log.text(),
         own="" if signal.own is None else signal.own.text(),
         classifier=signal.chain.classifier,
+        unheard=session.setup.oddball is not None and signal.stimuli is None,
     )
     return Take(bars, end_beat, str(session.setup.metre), str(session.setup.key), summary)

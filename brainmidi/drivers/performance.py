@@ -203,8 +203,8 @@ class Performance:
 
     def _take_in(self, chunk: Chunk) -> None:
         while self._heard_stimuli:
-            self._signal.chain.mark([self._heard_stimuli.popleft()])
-        frames = self._signal.chain.process(chunk)
+            self._signal.mark([self._heard_stimuli.popleft()])
+        frames = self._signal.process(chunk)
         self._log.extend(frames)
         if frames and self._player.sends_knobs:
             self._player.knobs(self._desk.controls(frames[-1], self._signal.chain))

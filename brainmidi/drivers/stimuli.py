@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from brainmidi.acquire.recorder import Recorded
+from brainmidi.drivers.chain import SignalChain
 from brainmidi.midi.handover import PlayerNotice
 from brainmidi.music.harmony import Key
 from brainmidi.music.oddball import label_of, stimuli_of
-from brainmidi.types import Bar, Marker
+from brainmidi.types import Bar, Marker, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +53,11 @@ class Stimuli:
             return ()
         label = label_of(notice.data[1], self.key)
         return () if label is None else (Marker(notice.time_s - origin_s + self.latency_s, label),)
+
+
+def mark(source: Source, chain: SignalChain, markers: Iterable[Marker]) -> None:
+    """Hand stimuli to the chain that listens to `source`, and to what writes its EEG down, in its sample time."""
+    found = tuple(markers)
+    chain.mark(found)
+    if isinstance(source, Recorded):
+        source.mark(found)

@@ -167,6 +167,8 @@ class Summary:
         The EEG of the person who listens while another brain plays, in words; nothing where nobody does.
     classifier : str
         What the ERP classifier of the profile has done, in words; nothing where there is none and nobody asks.
+    unheard : bool
+        Whether an oddball was played that no brain of this take heard, so that its tones were not marked.
     """
 
     source: str
@@ -189,6 +191,7 @@ class Summary:
     signal: str = ""
     own: str = ""
     classifier: str = ""
+    unheard: bool = False
 
     def lines(self) -> tuple[str, ...]:
         """Return the summary as lines of text."""
@@ -210,6 +213,7 @@ class Summary:
             f" ({self.anchor_steps} events)",
             f"ERP         {_erp_text(self.erp)}",
             *([f"classifier  {self.classifier}"] if self.classifier else []),
+            *(["oddball     its tones are not marked: no brain of this take heard them"] if self.unheard else []),
         ]
         if self.timing is not None:
             timing = self.timing

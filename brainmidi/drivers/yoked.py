@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from brainmidi.config import SessionConfig
 from brainmidi.drivers import assemble
 from brainmidi.drivers.chain import ControlLog, SignalChain
 from brainmidi.drivers.personal import declarative
-from brainmidi.types import KNOBS, Bar, Chunk, Source
+from brainmidi.drivers.stimuli import Stimuli, mark
+from brainmidi.types import KNOBS, Bar, Chunk, Marker, Source
 
 
 class OwnSignal:
@@ -27,20 +29,31 @@ class OwnSignal:
         From its samples to controls.
     note : str
         What the other brain had to do without, in words.
+    stimuli : Stimuli or None
+        Makes markers of the oddball's notes, which this person hears; the device's own are then left out.
     """
 
-    def __init__(self, source: Source, chain: SignalChain, note: str = "") -> None:
+    def __init__(self, source: Source, chain: SignalChain, note: str = "", stimuli: Stimuli | None = None) -> None:
         self.source = source
         self.chain = chain
+        self.stimuli = stimuli
         self._note = note
+        self._base_s = 0.0
         self._log = ControlLog()
         self._stream_s = 0.0
         self._knobs: dict[str, list[float]] = {name: [] for name in KNOBS}
 
     def take(self, chunk: Chunk, base_s: float) -> None:
         """Take in samples whose time 0 lay at `base_s` of the music's sample time."""
+        self._base_s = base_s
         self._stream_s = float(chunk.time_s[-1])
+        if self.stimuli is not None:
+            chunk = replace(chunk, markers=())
         self._log.extend(replace(frame, time_s=frame.time_s + base_s) for frame in self.chain.process(chunk))
+
+    def mark(self, markers: Iterable[Marker]) -> None:
+        """Take in stimuli, in the music's sample time; a recording of the own EEG gets them too."""
+        mark(self.source, self.chain, [Marker(one.time_s - self._base_s, one.label) for one in markers])
 
     def line(self, bar: Bar) -> dict[str, Any]:
         """Return what a line of the trace says about the own EEG, at the moment of the bar's controls."""
@@ -96,7 +109,7 @@ def yoke(
     note = (
         "; the learned map is yours: the other brain's knobs followed their usual features" if playing != config else ""
     )
-    own = OwnSignal(source, chain, note)
+    own = OwnSignal(source, chain, note, assemble.stimuli_of(config, source))
     playing = playing.model_copy(
         update={
             "source": config.source.model_copy(update={"name": str(recording)}),

@@ -21,7 +21,7 @@ class ErpSettings:
     Parameters
     ----------
     target, nontarget : frozenset of str
-        Marker labels of either class.
+        Marker labels of either class; those of the engine's own notes begin with ``oddball.``.
     epoch_s : (float, float)
         Epoch around the marker in seconds; what lies before 0 is the baseline.
     response_s : (float, float)
@@ -43,8 +43,8 @@ class ErpSettings:
         How late the device stamps its markers; subtracted from every marker's time.
     """
 
-    target: frozenset[str] = frozenset({"target", "2"})
-    nontarget: frozenset[str] = frozenset({"nontarget", "1"})
+    target: frozenset[str] = frozenset({"target", "2", "oddball.target"})
+    nontarget: frozenset[str] = frozenset({"nontarget", "1", "oddball.nontarget"})
     epoch_s: tuple[float, float] = (-0.2, 0.8)
     response_s: tuple[float, float] = (0.25, 0.5)
     average_n: int = 12

@@ -13,7 +13,8 @@ from brainmidi.types import Bar, Note
 
 #: The part that its notes belong to. It is no part of the score: the page leaves it out.
 PART = "oddball"
-TARGET, NONTARGET = "target", "nontarget"
+#: Names of their own: a marker of the music is never taken for one of a recording or of another program.
+TARGET, NONTARGET = "oddball.target", "oddball.nontarget"
 
 _LOWEST = 72  # the standard's tonic lies in the octave from here, above the second part and clear of the bass
 _LENGTH = Fraction(1, 4)

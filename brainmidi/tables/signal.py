@@ -77,8 +77,12 @@ class SignalTable(Table):
 class ErpTable(Table):
     """``[erp]``: which markers are targets, and how their epochs are averaged."""
 
-    target: Names = Field(("target", "2"), description='a list of marker labels, such as ["target"]')
-    nontarget: Names = Field(("nontarget", "1"), description='a list of marker labels, such as ["nontarget"]')
+    target: Names = Field(
+        ("target", "2", "oddball.target"), description='a list of marker labels, such as ["target"]'
+    )
+    nontarget: Names = Field(
+        ("nontarget", "1", "oddball.nontarget"), description='a list of marker labels, such as ["nontarget"]'
+    )
     epoch_s: Pair = Field((-0.2, 0.8), description="[low, high] in seconds around the marker")
     response_s: Pair = Field((0.25, 0.5), description="[low, high] in seconds after the marker")
     average_n: int = Field(12, ge=2, le=1000, description="2..1000 targets, and at least min_n")

@@ -114,7 +114,7 @@ def test_a_brain_that_answers_the_music_moves_it_the_same_live_and_offline(tmp_p
     assert (tmp_path / "played.jsonl").read_text() == (tmp_path / "scored.jsonl").read_text()
     told = [json.loads(line).get("epochs", []) for line in (tmp_path / "scored.jsonl").read_text().splitlines()]
     assert sum(map(len, told)) > 60
-    assert told[4][0] == {"time_s": 8.375, "label": "nontarget", "score": None, "rejected": False}
+    assert told[4][0] == {"time_s": 8.375, "label": "oddball.nontarget", "score": None, "rejected": False}
     assert scored.summary.anchor_steps >= 1
     assert scored.summary.erp.channel == "Pz"
     assert scored.summary.erp.confidence > 0.999
@@ -159,7 +159,7 @@ def test_the_player_tells_when_stimuli_were_really_sent_and_the_response_is_foun
     assert 0.0 <= late.min() < 0.02 < 0.15 < late.max() <= 0.2
     assert [marker.label for marker in markers] == [label for bar in bars for _, label in stimuli_of(bar, KEY)]
 
-    source = AnsweringSource([marker.time_s for marker in markers if marker.label == "target"])
+    source = AnsweringSource([marker.time_s for marker in markers if marker.label == "oddball.target"])
     chain, waiting = make_chain(source), list(markers)
     for until_s in np.arange(0.05, 60.0, 0.05):
         chain.mark([marker for marker in waiting if marker.time_s + 0.1 < until_s])  # word comes a little later
@@ -184,7 +184,7 @@ def test_on_the_real_clock_the_pump_marks_what_the_player_tells(tmp_path):
         performance._collect()
         signal.source.start()
         performance._take_in(signal.source.read(3.0))
-    assert [(one.time_s, one.label) for one in signal.chain.epochs] == [(1.0, "nontarget")]
+    assert [(one.time_s, one.label) for one in signal.chain.epochs] == [(1.0, "oddball.nontarget")]
 
 
 def calibrated(response_uv=6.0):
@@ -211,11 +211,11 @@ def test_a_calibrated_classifier_moves_the_music_where_the_brain_answers(tmp_pat
     assert (take.summary.anchor_steps >= 1) is moves
     assert f"{len(signal.chain.epochs)} scored, 0 rejected" in take.summary.classifier
     lines = [json.loads(line) for line in (tmp_path / "take.jsonl").read_text().splitlines()]
-    scores = {"target": [], "nontarget": []}
+    scores = {"oddball.target": [], "oddball.nontarget": []}
     for epoch in (epoch for line in lines for epoch in line.get("epochs", [])):
         scores[epoch["label"]].append(epoch["score"])
-    assert bool(np.median(scores["target"]) > 0) is moves
-    assert np.median(scores["nontarget"]) < 0
+    assert bool(np.median(scores["oddball.target"]) > 0) is moves
+    assert np.median(scores["oddball.nontarget"]) < 0
     assert (lines[-1]["features"]["erp.target"] > 0.95) is moves
 
 

@@ -31,7 +31,7 @@ def test_no_two_targets_follow_each_other_and_each_group_has_one(every, share, m
     assert all("target" not in (one, two) or one != two for one, two in itertools.pairwise(found))
     size = round(1 / share)
     groups = [found[start : start + size] for start in range(0, len(found) - size + 1, size)]
-    assert all(group.count("target") == 1 and group[0] == "nontarget" for group in groups)
+    assert all(group.count("oddball.target") == 1 and group[0] == "oddball.nontarget" for group in groups)
 
 
 @pytest.mark.parametrize("metre", METRES)
@@ -59,7 +59,7 @@ def test_both_tones_are_in_the_key_and_differ(tonic, mode):
     assert 72 <= standard < target <= 91
     assert {standard % 12, target % 12} <= set(key.classes)
     assert standard % 12 == key.tonic_class
-    assert (label_of(standard, key), label_of(target, key), label_of(1, key)) == ("nontarget", "target", None)
+    assert (label_of(standard, key), label_of(target, key), label_of(1, key)) == ("oddball.nontarget", "oddball.target", None)
 
 
 @pytest.mark.parametrize("given", [{"every": 0}, {"every": 9}, {"share": 0.5}, {"share": 0.0}, {"velocity": 0}])
