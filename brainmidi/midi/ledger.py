@@ -12,7 +12,9 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 _KEYS = 128
 _SIZE = 16 * _KEYS + 16  # and a byte for each channel used
@@ -62,8 +64,7 @@ class Ledger:
                     self._path, self._file, self._notes = path, file, notes
                     continue
                 notes.close()
-                path.unlink(missing_ok=True)
-                os.close(file)
+                _discard(path, file)
         self.left = tuple(dict.fromkeys(left))
 
     def note(self, channel: int, pitch: int, sounds: bool) -> None:
@@ -79,13 +80,10 @@ class Ledger:
         remains = any(self._notes[: 16 * _KEYS])
         self._notes.close()
         self._notes = None
-        if not remains:
-            with suppress(OSError):  # Windows keeps a file while it is open
-                self._path.unlink(missing_ok=True)
-        os.close(self._file)
-        if not remains:
-            with suppress(OSError):
-                self._path.unlink(missing_ok=True)
+        if remains:
+            os.close(self._file)
+        else:
+            _discard(self._path, self._file)
 
 
 def runtime_folder() -> Path:
@@ -107,14 +105,37 @@ def _silencing(notes: mmap.mmap) -> Iterator[tuple[int, ...]]:
             yield from ((0xB0 | channel, controller, 0) for controller in (64, 123, 120))
 
 
+def _discard(path: Path, file: int) -> None:
+    """Delete a file and let it go, in this order: once it is let go, another player may take what has its name."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:  # Windows keeps a file while it is open
+        os.close(file)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+    else:
+        os.close(file)
+
+
 def _locked(file: int) -> bool:
     """Return whether `file` could be locked; the lock goes with the process that holds it, however it ends."""
     try:
         import fcntl
-    except ImportError:  # Windows does not let a second process open what a living one maps
-        return True
+    except ImportError:
+        return _locked_on_windows(file)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _locked_on_windows(file: int) -> bool:
+    """Lock the byte after the notes: what is locked there, no other process can read. Not run by us."""
+    msvcrt: ModuleType = import_module("msvcrt")
+    os.lseek(file, _SIZE, os.SEEK_SET)
+    try:
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
     except OSError:
         return False
     return True

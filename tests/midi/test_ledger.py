@@ -5,6 +5,7 @@ import queue
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from midi_takes import make_bar, whole_note
@@ -59,7 +60,23 @@ def test_what_a_killed_player_left_open_is_known_to_the_next_on_that_port_and_to
     assert opened(tmp_path).left == ()
 
 
-def test_two_players_on_ports_of_one_name_keep_out_of_each_others_way(tmp_path):
+@pytest.fixture(params=["here", "Windows"])
+def system(request, monkeypatch):
+    """This machine's locks, and Windows' through a stand-in for msvcrt; those were not run by us."""
+    if request.param == "here":
+        return
+    fcntl = pytest.importorskip("fcntl", reason="stands in for Windows' locks")
+
+    def locking(file, mode, count):
+        assert (mode, count) == (2, 1)
+        assert os.lseek(file, 0, os.SEEK_CUR) >= 16 * 129, "Windows lets nobody read what is locked"
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(LK_NBLCK=2, locking=locking))
+
+
+def test_two_players_on_ports_of_one_name_keep_out_of_each_others_way(tmp_path, system):
     first, second = opened(tmp_path), opened(tmp_path)
     first.note(0, 60, True)
     second.note(1, 61, True)
