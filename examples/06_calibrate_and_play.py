@@ -1,7 +1,7 @@
 """Calibrate from a recording, look at what was found, and see the knobs follow with the profile that came of it.
 
 The recording is one of the simulated brain, which does what a calibration asks for: eyes open, eyes closed, counting,
-rest, all of it twice. With a recording of your own, do the same by
+rest in turns. With a recording of your own, do the same by
 
     brainmidi calibrate --from-recording mine.edf --events "open=0-60,closed=60-120" -o me.json --plot me.png
     brainmidi improv --profile me.json

@@ -25,7 +25,8 @@ def calibrate(
         list[Path] | None, typer.Argument(metavar="[PROFILES]...", help="With --merge: the profiles to merge.")
     ] = None,
     source: Annotated[
-        str | None, typer.Option(metavar="NAME", help="demo, or a BrainFlow board. [default: demo]")
+        str | None,
+        typer.Option(metavar="NAME", help="A BrainFlow board, lsl, lsl:NAME, or the simulated brain. [default: demo]"),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where the profile goes: a .json.")
@@ -79,7 +80,7 @@ def calibrate(
     file_anc: opt.BoardText = None,
     master_board: opt.BoardText = None,
 ) -> None:
-    """Find what follows your brain, in three minutes: eyes open, eyes closed, counting, rest; all of it twice."""
+    """Find what follows your brain, in three minutes: eyes open, eyes closed, counting and rest in turns."""
     given = dict(locals())
     settings = opt.read_config(config, given)
     _check(profiles, merge, from_recording, events, source, virtual_time, plot, record)
@@ -229,9 +230,10 @@ def _merge(paths: list[Path], output: Path) -> None:
     from brainmidi.controls.profileread import load_profile
     from brainmidi.drivers.verdict import merged_lines
 
-    profile = merge({str(path): load_profile(path) for path in paths})
+    parts = {str(path): load_profile(path) for path in paths}
+    profile = merge(parts)
     kept = profile.save(output)
-    for line in merged_lines(profile):
+    for line in merged_lines(profile, list(parts.values())):
         typer.echo(line)
     if kept is not None:
         typer.echo(f"{output} was there before; it is kept as {kept}")

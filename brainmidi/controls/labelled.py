@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -127,19 +128,30 @@ def contrasts(phases: Iterable[str]) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
+def turns(table: Labelled) -> NDArray[np.intp]:
+    """Return the number of the turn that each frame lies in, shape (n_frames,): frames of one phase in a row.
+
+    A hole in it begins no new turn, else artifacts would make one phase look like many.
+    """
+    return np.concatenate([[0], np.cumsum(table.phases[1:] != table.phases[:-1])])
+
+
 def blocks(table: Labelled, length_s: float) -> NDArray[np.intp]:
     """Return the number of the block that each frame lies in, shape (n_frames,).
 
-    A block is a stretch of one phase that lasts `length_s` at most: what is resampled together, as neighbouring frames
-    are not independent.
+    A block is a stretch of one turn that lasts `length_s` at most: what is resampled together, as neighbouring frames
+    are not independent. The blocks of a turn are equally long, so that no remainder of a few frames counts as one.
     """
     number = np.zeros(len(table.time_s), dtype=np.intp)
-    begun_s, current = -np.inf, -1
-    for row, time_s in enumerate(table.time_s):
-        if current < 0 or time_s - begun_s >= length_s or table.phases[row] != table.phases[row - 1]:
-            begun_s, current = time_s, current + 1
-        number[row] = current
-    return number
+    turn, begun = turns(table), 0
+    for one in np.unique(turn):
+        rows = np.flatnonzero(turn == one)
+        since_s = table.time_s[rows] - table.time_s[rows[0]]
+        lasts_s = since_s[-1] + _SPACING_S
+        count = max(1, math.ceil(lasts_s / length_s - 1e-9))
+        number[rows] = begun + np.minimum((since_s * count / lasts_s).astype(np.intp), count - 1)
+        begun += count
+    return np.unique(number, return_inverse=True)[1]
 
 
 def folds(table: Labelled, gap_s: float, count: int = FOLDS) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:

@@ -71,8 +71,9 @@ def merge(profiles: Mapping[str, Profile]) -> Profile:
     """Return one profile of several, whatever their order.
 
     The baseline is pooled over all days, each day counting once; AUCs are averaged, weighted by the clean seconds that
-    they were measured on, and their intervals take in how far the profiles differ. Bad channels, classifier, artifact
-    subspaces and learned map are the newest profile's that has them: electrodes are put on anew every day.
+    they were measured on, and their intervals take in how far the profiles differ. Bad channels are the newest
+    profile's, since electrodes are put on anew every day; classifier, artifact subspaces and learned map the newest
+    that there are, unless they need an electrode that is bad now.
 
     Parameters
     ----------
@@ -82,7 +83,8 @@ def merge(profiles: Mapping[str, Profile]) -> Profile:
     Raises
     ------
     ControlError
-        There are fewer than two, or montage, ``[signal]`` settings or (one simulated, one not) do not agree.
+        There are fewer than two, a day is in two of them, or montage, ``[signal]`` settings or (one simulated, one not)
+        do not agree.
     """
     if len(profiles) < 2:
         raise ControlError(f"{len(profiles)} profile to merge, 2 or more are needed; name them after --merge")
@@ -91,11 +93,12 @@ def merge(profiles: Mapping[str, Profile]) -> Profile:
     for name, other in others:
         if difference := misfit(first, other):
             raise ControlError(f"{name} and {first_name} differ in {difference}; merge profiles of one set-up only")
-    days = {(day.created, day.source): day for _, profile in ordered for day in profile.days}
-    kept = tuple(days[key] for key in sorted(days))
+    ordered = _once(ordered)
+    kept = tuple(sorted((day for _, profile in ordered for day in profile.days), key=lambda day: day.created))
+    bad = set(ordered[-1][1].bad)
     sections: dict[str, Mapping[str, Any]] = {}
     for _, profile in ordered:
-        sections.update(profile.sections)
+        sections.update({name: part for name, part in profile.sections.items() if not bad & set(needed(part))})
     frequencies = [profile.alpha_hz for _, profile in ordered if profile.alpha_hz is not None]
     lines = [profile.line_hz for _, profile in ordered if profile.line_hz is not None]
     everyone = [profile for _, profile in ordered]
@@ -115,6 +118,29 @@ def merge(profiles: Mapping[str, Profile]) -> Profile:
         sections=sections,
         created_by="brainmidi calibrate --merge",
     )
+
+
+def _once(profiles: list[tuple[str, Profile]]) -> list[tuple[str, Profile]]:
+    """Return the profiles without those whose days another one holds; no day may count twice."""
+    held = [{(day.created, day.source) for day in profile.days} for _, profile in profiles]
+    kept: list[int] = []
+    for number in sorted(range(len(profiles)), key=lambda number: -len(held[number])):
+        if any(held[number] <= held[other] for other in kept):
+            continue
+        for other in kept:
+            if twice := held[number] & held[other]:
+                day, source = min(twice)
+                raise ControlError(
+                    f"{profiles[number][0]} and {profiles[other][0]} both hold the day {day} ({source}), which would "
+                    "count twice; merge each day once"
+                )
+        kept.append(number)
+    return [profiles[number] for number in sorted(kept)]
+
+
+def needed(section: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the electrodes that a section cannot do without, as far as it names any."""
+    return tuple(section.get("channels", ()))
 
 
 def misfit(one: Profile, other: Profile) -> str:

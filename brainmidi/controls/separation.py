@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from brainmidi.controls.labelled import Labelled, blocks, folds
-from brainmidi.types import FloatArray
+from brainmidi.controls.labelled import Labelled, blocks, folds, turns
+from brainmidi.types import BoolArray, FloatArray
 
 #: With less than this a knob does not follow the person.
 FLOOR_AUC = 0.7
 
 BLOCK_S = 4.0  # two windows
 _RESAMPLES = 1000
+_TURNS = 4  # of either phase: with three, the truth is one of twenty arrangements and its mirror image another
+_MOST = 5000
 _Z95 = 1.96
 
 
@@ -101,8 +105,11 @@ def separate(table: Labelled, contrast: tuple[str, str], *, seed: int = 0) -> tu
 def chance(table: Labelled, contrast: tuple[str, str], *, seed: int = 0) -> float:
     """Return how often labels drawn by lot let some feature separate as well as the best one does: a p-value.
 
-    Whole blocks are drawn, of 4 to 8 s, so that each phase has four or more of them; the largest AUC of all features is
-    what is compared, so that having chosen among them is paid for.
+    Whole turns are drawn where either phase has four or more of them: then whatever drifts from turn to turn does not
+    make p too small. Where phases came less often, blocks of 4 to 8 s are drawn, four or more of either phase; that
+    takes what lies further apart than a block for independent, which a slow drift is not. The largest AUC of all
+    features is what is compared, so that having chosen among them is paid for. All arrangements are looked at where
+    there are 5000 at most, else 1000 by lot, the true one among them.
 
     References
     ----------
@@ -111,19 +118,40 @@ def chance(table: Labelled, contrast: tuple[str, str], *, seed: int = 0) -> floa
     Statistical Applications in Genetics and Molecular Biology 9, 2010.
     """
     pair = table.rows(np.isin(table.phases, contrast))
-    step_s = float(np.median(np.diff(pair.time_s)))
-    shortest_s = step_s * min(np.count_nonzero(pair.phases == phase) for phase in contrast)
-    number = blocks(pair, min(max(shortest_s / 4, BLOCK_S), 2 * BLOCK_S))
+    number = turns(pair)
+    if not by_turns(pair, contrast):
+        step_s = float(np.median(np.diff(pair.time_s)))
+        shortest_s = step_s * min(np.count_nonzero(pair.phases == phase) for phase in contrast)
+        number = blocks(pair, min(max(shortest_s / 4, BLOCK_S), 2 * BLOCK_S))
     label = pair.phases[np.unique(number, return_index=True)[1]] == contrast[1]
     size = np.bincount(number)
     member = (number == np.arange(len(size))[:, None]).astype(np.float64)
     won = np.stack([member @ wins(column, column) @ member.T for column in pair.values.T])
-    generator = np.random.Generator(np.random.Philox(key=[seed, 33]))
-    drawn = np.stack([label, *(generator.permutation(label) for _ in range(_RESAMPLES - 1))]).astype(np.float64)
+    drawn = _arrangements(label, seed).astype(np.float64)
     of = ((1 - drawn) @ size) * (drawn @ size)
     ordered = np.einsum("pa,fab,pb->pf", 1 - drawn, won, drawn, optimize=True)
     best = np.abs(ordered / of[:, None] - 0.5).max(axis=1)
     return float(np.mean(best >= best[0] - 1e-12))
+
+
+def by_turns(table: Labelled, contrast: tuple[str, str]) -> bool:
+    """Return whether both phases of `contrast` came often enough for whole turns to be drawn."""
+    pair = table.rows(np.isin(table.phases, contrast))
+    labels = pair.phases[np.unique(turns(pair), return_index=True)[1]]
+    return all(np.count_nonzero(labels == phase) >= _TURNS for phase in contrast)
+
+
+def _arrangements(label: BoolArray, seed: int) -> BoolArray:
+    """Return ways to give out the labels, shape (n, n_labels), the true one first: all, or some by lot."""
+    total, chosen = len(label), int(label.sum())
+    if math.comb(total, chosen) <= _MOST:
+        rows = np.zeros((math.comb(total, chosen), total), dtype=bool)
+        for row, places in enumerate(combinations(range(total), chosen)):
+            rows[row, list(places)] = True
+        true = (rows == label).all(axis=1)
+        return np.concatenate([rows[true], rows[~true]])
+    generator = np.random.Generator(np.random.Philox(key=[seed, 33]))
+    return np.stack([label, *(generator.permutation(label) for _ in range(_RESAMPLES - 1))])
 
 
 def newcombe(auc: float, n_below: int, n_above: int) -> tuple[float, float]:

@@ -58,7 +58,7 @@ class Step:
     phase: str
     prompt: str
     seconds: float
-    change_s: float = 3.0
+    change_s: float = 2.5
 
 
 _OPEN = "Eyes open: look at one point, sit still, blink as usual."
@@ -66,12 +66,19 @@ _CLOSED = "Close your eyes and relax. A bell tells you when to open them."
 _FOCUS = "Eyes open: count backwards from {start} by sevens, silently and as fast as you can."
 _REST = "Eyes open: let your thoughts go where they like, sit still."
 
-#: Every phase comes twice: whatever drifts slowly (a drying electrode, sleepiness) then does not tell phases apart.
-STEPS: tuple[Step, ...] = tuple(
-    Step(phase, prompt.format(start=start), 18.0)
-    for start in (900, 800)
-    for phase, prompt in (("open", _OPEN), ("closed", _CLOSED), ("focus", _FOCUS), ("rest", _REST))
-)
+
+def _steps() -> tuple[Step, ...]:
+    steps = []
+    for start in (900, 800, 700, 600, None):
+        steps += [Step("open", _OPEN, 7.0), Step("closed", _CLOSED, 7.0)]
+        if start is not None:
+            steps += [Step("focus", _FOCUS.format(start=start), 7.0), Step("rest", _REST, 7.0)]
+    return tuple(steps)
+
+
+#: Every phase comes four or five times, in three minutes: whatever drifts slowly (a drying electrode, sleepiness) then
+#: does not tell phases apart, and whole turns can be drawn by lot (`controls.separation.chance`).
+STEPS: tuple[Step, ...] = _steps()
 
 
 def plan_of(steps: Sequence[Step], begin_s: float) -> tuple[tuple[float, float], ...]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from brainmidi.controls.merging import DRIFT_Z, drift
+from brainmidi.controls.merging import DRIFT_Z, drift, needed
 from brainmidi.controls.profile import Day, Profile
-from brainmidi.controls.separation import FLOOR_AUC
+from brainmidi.controls.separation import FLOOR_AUC, Separation
 from brainmidi.drivers.calibration import Calibration, Knob, best_of
 from brainmidi.features.spectra import Spectra, background
 
@@ -18,12 +18,13 @@ WORDS = {"open": "eyes open", "closed": "eyes closed", "focus": "focus", "rest":
 _REGIONS = ("frontal", "central", "temporal", "parietal", "occipital")
 _PANELS = 4
 _WIDEST_Z = 20.0  # what [map] allows
+_SECTIONS = {"erp": "ERP classifier", "asr": "artifacts", "learned": "learned map"}
 
 
 def lines(calibration: Calibration) -> list[str]:
     """Return what was found, one finding a line, the one that matters most first."""
     profile = calibration.profile
-    found = []
+    found = ["a simulated brain, not a person: this shows that the way works"] if profile.simulated else []
     accepted = [knob for knob in calibration.knobs if knob.accepted]
     for knob in accepted:
         what = "your best knob:" if knob is accepted[0] else "another knob:  "
@@ -53,7 +54,10 @@ def lines(calibration: Calibration) -> list[str]:
     alpha = "none found" if profile.alpha_hz is None else f"{profile.alpha_hz:.1f} Hz"
     found.append(f"mains, alpha:    {mains}; individual alpha frequency {alpha}")
     if calibration.knobs and not calibration.alternating:
-        found.append("a caution:       each phase came once, so that slow drift can look like separation; take turns")
+        found.append(
+            "a caution:       some phase came fewer than four times, so that slow drift can look like separation; "
+            "take turns"
+        )
     return found
 
 
@@ -77,8 +81,8 @@ def suggestion(calibration: Calibration) -> list[str]:
     return text
 
 
-def merged_lines(profile: Profile) -> list[str]:
-    """Return what a merged profile holds, and how far its days lie apart."""
+def merged_lines(profile: Profile, parts: Sequence[Profile]) -> list[str]:
+    """Return what a profile merged of `parts` holds, and how far its days lie apart."""
     found = [f"{len(profile.days)} days: {', '.join(day.created for day in profile.days)}"]
     for pair in dict.fromkeys(one.contrast for one in profile.separation):
         best = best_of([one for one in profile.separation if one.contrast == pair])
@@ -86,6 +90,17 @@ def merged_lines(profile: Profile) -> list[str]:
             f"best knob:       {best.feature} separates {_pair(pair)} at AUC {best.auc:.2f} "
             f"({best.low:.2f}-{best.high:.2f}) over all days"
         )
+    ordered = sorted(parts, key=lambda part: part.created)
+    for name, what in _SECTIONS.items():
+        holders = [part for part in ordered if name in part.sections]
+        if not holders:
+            continue
+        whose = [part for part in holders if part.sections[name] == profile.sections.get(name)]
+        if whose:
+            found.append(f"{what + ':':<17}of {whose[-1].created}")
+        if not whose or whose[-1] is not holders[-1]:
+            lost = [name for name in needed(holders[-1].sections[name]) if name in profile.bad]
+            found.append(f"{'left out:':<17}{what} of {holders[-1].created}, {', '.join(lost)} being bad now")
     return found + drift_lines(profile.days, profile.montage.names)
 
 
@@ -145,7 +160,7 @@ def plot(calibration: Calibration, path: Path) -> None:
     draw_report(
         path,
         title=f"Calibration of {who}, {profile.created[:10]}",
-        subtitle=f"{lines(calibration)[0]}\nclean signal: {clean}; {alpha}",
+        subtitle=f"{lines(calibration)[profile.simulated]}\nclean signal: {clean}; {alpha}",
         footer=(
             f"Mean spectra of {len(profile.montage.names)} electrodes (2 s Hann windows); 1/f background and alpha "
             f"peak by {' and '.join(sorted(methods)) or 'none'}. AUC of {profile.signal.get('window_s', 2.0):g} s "
@@ -168,13 +183,18 @@ def _regions(spectra: Spectra) -> list[str]:
 
 
 def _rule(calibration: Calibration, knob: Knob, calm: bool) -> list[str]:
-    """Return the three lines of a knob: its end lies where the phase's median does, the other end as far or further."""
+    """Return the lines of a knob: nearly at its end where the phase's median lies.
+
+    Its other end lies where that of the phase on the other side does, or else where rest itself seldom goes.
+    """
     one = knob.separation
     z = calibration.places.get((one.feature, one.contrast[1]), 0.0)
     end = float(np.clip(abs(z), 1.0, _WIDEST_Z))
     other_phase = "focus" if calm else "closed"
     beyond = calibration.places.get((one.feature, other_phase), 0.0)
-    other = float(np.clip(abs(beyond), 1.0, _WIDEST_Z)) if beyond * z < 0 and abs(beyond) >= 1.0 else end
+    if not (beyond * z < 0 and abs(beyond) >= 1.0):
+        beyond = _seldom(calibration, one)
+    other = float(np.clip(abs(beyond), 1.0, _WIDEST_Z))
     low, high = (other, end) if one.rises else (end, other)
     return [
         f'feature = "{one.feature}"',
@@ -182,6 +202,15 @@ def _rule(calibration: Calibration, knob: Knob, calm: bool) -> list[str]:
         f"low = {-low:.1f}",
         f"high = {high:.1f}",
     ]
+
+
+def _seldom(calibration: Calibration, one: Separation) -> float:
+    """Return the robust z that rest goes beyond in one frame of twenty, on the side away from the phase."""
+    rest, day = calibration.profile.baseline.features.get(one.feature), calibration.profile.days[-1]
+    quantiles = sorted(day.quantiles.get(one.feature, ()))
+    if rest is None or not quantiles:
+        return 0.0
+    return rest.z(float(np.quantile(quantiles, 0.05 if one.rises else 0.95)))
 
 
 def _separates(knob: Knob) -> str:

@@ -136,7 +136,7 @@ def test_a_refused_calibration_keeps_what_was_recorded(capsys, monkeypatch):
     assert (code, out) == (2, "")
     assert "no feature separates the phases" in err
     (kept,) = Path().glob("*.csv")
-    assert f"{kept} keeps the 65 s" in err
+    assert f"{kept} keeps the 150 s" in err
     assert not Path("me.json").exists()
 
 

@@ -238,3 +238,17 @@ def test_profiles_of_different_set_ups_are_not_merged(change, words):
         merge({"a.json": profile(), "b.json": profile("2026-11-22_10-00-00", **change)})
     with pytest.raises(ControlError, match="1 profile to merge, 2 or more"):
         merge({"a.json": profile()})
+
+
+def test_a_day_that_two_merged_profiles_share_is_refused():
+    a, b, c = (profile(f"2026-11-{day:02d}_10-00-00") for day in (1, 2, 3))
+    ab, bc = merge({"a": a, "b": b}), merge({"b": b, "c": c})
+    with pytest.raises(ControlError, match=r"bc and ab both hold the day 2026-11-02_10-00-00"):
+        merge({"ab": ab, "bc": bc})
+    assert merge({"ab": ab, "a": a, "c": c}).phases == {"open": 120.0, "closed": 120.0}
+
+
+def test_a_merge_leaves_out_what_needs_an_electrode_that_is_bad_now():
+    old = profile("2026-11-01_10-00-00", bad=(), sections={"erp": {"channels": ["O1"]}, "asr": {"channels": ["Fz"]}})
+    new = profile("2026-11-02_10-00-00", bad=("O1",))
+    assert set(merge({"old": old, "new": new}).sections) == {"asr"}

@@ -88,7 +88,29 @@ def test_noise_looks_good_no_more_often_than_its_p_says():
     assert 0.3 < np.median(p) < 0.7
     phases = in_turns(640)
     clear = table({"alpha": 1.0 * (phases == "closed"), "beta": noise(0).column("alpha")}, phases)
-    assert chance(clear, ("open", "closed")) < 0.01
+    # Four turns of either phase: of 70 ways to give them out the true one and its mirror image do as well.
+    assert chance(clear, ("open", "closed")) == 2 / 70
+
+
+def test_a_drift_does_not_make_p_too_small():
+    p = []
+    for seed in range(30):
+        generator = np.random.default_rng(seed)
+        drifting = {f"feature{number}": slow_noise(generator, 320, 0.9875) for number in range(8)}  # over 20 s
+        p.append(chance(table(drifting, in_turns(320, turn=32)), ("open", "closed")))
+    assert np.mean(np.array(p) <= 0.03) <= 0.04
+
+
+def test_a_person_whose_phases_lie_apart_never_has_chance_for_an_explanation():
+    clear = in_turns(320, turn=32)
+    apart = table({"alpha": 1.0 * (clear == "closed"), "beta": np.zeros(320)}, clear)
+    assert {chance(apart, ("open", "closed"), seed=seed) for seed in range(5)} == {2 / 252}
+
+
+def test_blocks_of_a_turn_are_equally_long():
+    phases = np.array(["open"] * 65 + ["closed"] * 64)
+    sizes = np.bincount(blocks(table({"alpha": np.zeros(129)}, phases), 4.0))
+    assert sizes.min() >= 12
 
 
 def test_no_frame_is_trained_on_that_shares_samples_with_a_tested_one():
