@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ _FORMAT, _VERSION = "brainmidi-erp-classifier", 1
 AUC_FLOOR = 0.65
 # Single trials of consumer headsets reach 0.70 to 0.80; below 0.65 even the mean of five trials is wrong every fourth
 # time (d' of 0.54 for one, 1.2 for five).
+_LEAST_SPREAD = 1e-9  # scores are of the order of 1, and its square divides
 _ARRAYS = ("filters", "prototypes", "whitening", "weights")
 
 
@@ -57,6 +58,8 @@ class ErpClassifier:
         Means and common standard deviation of the cross-validated scores.
     n_target, n_nontarget, n_rejected : int
         Epochs it was fitted on, and those left out.
+    latency_s : float
+        How late markers were stamped when it was fitted; at another place in the epoch it knows nothing.
 
     References
     ----------
@@ -87,6 +90,7 @@ class ErpClassifier:
     n_target: int
     n_nontarget: int
     n_rejected: int
+    latency_s: float = 0.0
 
     @property
     def refusal(self) -> str | None:
@@ -153,13 +157,14 @@ class ErpClassifier:
                 "run brainmidi calibrate again"
             )
         try:
-            given = {field.name: document[field.name] for field in fields(cls)}
+            given = {field.name: document[field.name] for field in fields(cls) if field.default is MISSING}
+            given |= {field.name: document[field.name] for field in fields(cls) if field.name in document}
             for name in _ARRAYS:
                 given[name] = np.array(given[name], dtype=np.float64)
             given["channels"] = tuple(given["channels"])
             classifier = cls(**given)
             classifier._check()
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise SignalError(f"ERP classifier is damaged ({error}); run brainmidi calibrate again") from None
         return classifier
 
@@ -171,7 +176,11 @@ class ErpClassifier:
         numbers = [getattr(self, field.name) for field in fields(self) if field.name != "channels"]
         if not all(np.isfinite(number).all() for number in numbers):
             raise ValueError("a number in it is not finite")
-        if self.prototypes.shape[1] != n_times(self.rate_hz, self.length_s, self.step) or not self.spread > 0:
+        if not self.spread >= _LEAST_SPREAD:
+            raise ValueError(f"the spread {self.spread:g} of its scores is too small")
+        if not (isinstance(self.step, int) and self.step >= 1 and self.length_s > 0 and self.rate_hz > 0):
+            raise ValueError(f"every {self.step} samples of {self.length_s} s at {self.rate_hz} Hz are none")
+        if self.prototypes.shape[1] != n_times(self.rate_hz, self.length_s, self.step):
             raise ValueError(f"{self.prototypes.shape[1]} times do not fit {self.length_s} s at {self.rate_hz} Hz")
 
 
@@ -231,6 +240,8 @@ class ErpScorer:
         misfit = classifier.misfit(montage)
         if misfit is None and settings.epoch_s[1] < classifier.length_s - 1e-9:
             misfit = f"it looks at {classifier.length_s:g} s, [erp] epoch_s ends at {settings.epoch_s[1]:g} s"
+        if misfit is None and not math.isclose(classifier.latency_s, settings.latency_s, abs_tol=1e-6):
+            misfit = f"it was fitted with [erp] latency_s = {classifier.latency_s:g}, now it is {settings.latency_s:g}"
         if misfit is not None:
             raise SignalError(f"the ERP classifier does not fit: {misfit}; calibrate again with these settings")
         self._classifier = classifier

@@ -65,6 +65,7 @@ def fit_classifier(trials: Trials) -> ErpClassifier:
         n_target=int(np.count_nonzero(usable & trials.target)),
         n_nontarget=int(np.count_nonzero(usable & ~trials.target)),
         n_rejected=int(np.count_nonzero(~usable)),
+        latency_s=trials.latency_s,
     )
 
 

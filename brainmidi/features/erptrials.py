@@ -57,6 +57,8 @@ class Trials:
     montage : Montage
     reject_uv : float
         An epoch that spans more in a channel is not clean there.
+    latency_s : float
+        By which their markers were moved.
     """
 
     cuts: Mapping[float, Cut]
@@ -65,6 +67,7 @@ class Trials:
     clean: BoolArray
     montage: Montage
     reject_uv: float
+    latency_s: float
 
     @property
     def step(self) -> int:
@@ -112,7 +115,7 @@ def trials_of(runs: Sequence[Chunk], montage: Montage, settings: ErpSettings) ->
         low_pass_hz: _cut([epoch for run in cut for epoch in run], rows, _step(montage))
         for low_pass_hz, cut in found.items()
     }
-    return Trials(cuts, target, np.array(times), kept, montage, settings.reject_uv)
+    return Trials(cuts, target, np.array(times), kept, montage, settings.reject_uv, settings.latency_s)
 
 
 def _cut(epochs: Sequence[Epoch], rows: slice, step: int) -> Cut:

@@ -150,6 +150,9 @@ def test_a_document_survives_json_and_scores_the_same(fitted):
         ({"filters": [[1.0]]}, "do not fit"),
         ({"bias": float("nan")}, "not finite"),
         ({"step": 7}, "do not fit"),
+        ({"step": 0}, "are none"),
+        ({"spread": 1e-300}, "too small"),
+        ({"length_s": 0.0, "prototypes": [[]] * 4}, "are none"),
     ],
 )
 def test_a_damaged_document_is_refused_in_one_line(fitted, change, reason):
@@ -224,6 +227,24 @@ def test_a_classifier_of_another_montage_rate_or_epoch_is_refused(fitted):
             ErpScorer(fitted, montage, settings, 26)
     with pytest.raises(SignalError, match=r"ends at 0.6 s"):
         ErpScorer(fitted, Montage(fitted.channels, 128.0), ErpSettings(epoch_s=(-0.2, 0.6)), 26)
+
+
+def test_a_classifier_of_another_latency_is_refused():
+    chunk = oddball(5.0)
+    late = ErpSettings(latency_s=0.05)
+    taken = trials(
+        replace(chunk, markers=tuple(replace(m, time_s=m.time_s + 0.05) for m in chunk.markers)), settings=late
+    )
+    classifier = ErpClassifier.from_document(fit_classifier(taken).document())
+    ErpScorer(classifier, chunk.montage, late, 26)
+    with pytest.raises(SignalError, match=r"fitted with \[erp\] latency_s = 0.05, now it is 0; calibrate again"):
+        ErpScorer(classifier, chunk.montage, ErpSettings(), 26)
+
+
+def test_a_document_without_a_latency_is_of_none(fitted):
+    document = fitted.document()
+    del document["latency_s"]
+    assert ErpClassifier.from_document(document).latency_s == 0.0
 
 
 def test_too_few_epochs_are_refused_with_their_number():
