@@ -14,7 +14,7 @@ from brainmidi.controls.learned import LearnedMap
 from brainmidi.controls.mapping import LEARNED
 from brainmidi.controls.profile import Profile
 from brainmidi.controls.profileread import is_profile, load_profile
-from brainmidi.errors import ConfigError
+from brainmidi.errors import ConfigError, ControlError, SignalError
 from brainmidi.features.erpclassifier import ErpClassifier
 from brainmidi.types import Montage
 
@@ -33,6 +33,11 @@ def read_profile(path: Path, config: SessionConfig, montage: Montage) -> tuple[B
         return Baseline.load(path), None, f"profile {path}"
     profile = load_profile(path)
     check_fit(profile, str(path), config, montage)
+    try:  # damage is told with the file's name, and before the music
+        classifier_for(profile)
+        conditioned_for(ConditionSettings(), profile)
+    except SignalError as error:
+        raise ControlError(f"profile {path}: {error}") from error
     person = "the simulated brain" if profile.simulated else profile.source
     days = f", {len(profile.days)} days" if len(profile.days) > 1 else ""
     return profile.baseline, profile, f"profile {path} of {person}, calibrated {profile.created}{days}"
