@@ -260,7 +260,7 @@ def _open_ports(settings: PlayerSettings, on_message: OnMessage, on_change: OnCh
     if settings.network:
         from brainmidi.midi.network import NetworkPort
 
-        network = NetworkPort(settings.network)
+        network = NetworkPort(settings.network, on_change)
         network.listen(on_message)
         return network, network
     output = open_output(settings.port, backend=settings.backend)

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brainmidi.errors import MidiError
+from brainmidi.midi import network
+from brainmidi.midi.clock import VirtualClock
 from brainmidi.midi.network import FIRST_PORT, GROUP, NetworkPort, split_messages
 
 DATA = st.integers(0, 127)
@@ -80,3 +82,62 @@ def test_a_port_says_its_number_and_address():
     one.close()
     one.close()
     other.close()
+
+
+class Wire:
+    """A socket whose network comes and goes."""
+
+    def __init__(self, *arguments):
+        self.sent, self.there = [], True
+
+    def setsockopt(self, *option):
+        pass
+
+    def connect(self, address):
+        pass
+
+    def getsockname(self):
+        return ("127.0.0.1", 1)
+
+    def send(self, packet):
+        if not self.there:
+            raise OSError(101, "Network is unreachable")
+        self.sent.append(tuple(packet))
+
+    def close(self):
+        pass
+
+
+def on_a_wire(monkeypatch):
+    wire, told, clock = Wire(), [], VirtualClock()
+    monkeypatch.setattr(network.socket, "socket", lambda *arguments: wire)
+    return NetworkPort(1, told.append, clock), wire, told, clock
+
+
+def test_a_packet_that_is_refused_ends_no_take_and_what_was_to_let_go_is_sent_as_soon_as_it_can_be(monkeypatch):
+    port, wire, told, clock = on_a_wire(monkeypatch)
+    port.send((0x90, 60, 80))
+    wire.there = False
+    for data in [(0x80, 60, 0), (0x90, 62, 80), (0xB0, 64, 127), (0xB0, 64, 0), (0xE0, 0, 64), (0xF8,), (0x90, 62, 0)]:
+        port.send(data)
+    clock.sleep_until(4.0)
+    wire.there = True
+    port.send((0x90, 64, 80))
+    assert wire.sent == [(0x90, 60, 80), (0x80, 60, 0), (0xB0, 64, 0), (0xE0, 0, 64), (0x90, 62, 0), (0x90, 64, 80)]
+    assert told == [
+        f"{port.port} takes no messages (Network is unreachable); notes are lost, the music goes on",
+        f"{port.port} takes messages again; 7 were late or lost",
+    ]
+
+
+def test_a_network_that_stays_away_ends_the_take_and_its_note_offs_are_tried_once_more(monkeypatch):
+    port, wire, told, clock = on_a_wire(monkeypatch)
+    wire.there = False
+    port.send((0x80, 60, 0))
+    clock.sleep_until(5.1)
+    with pytest.raises(MidiError, match=r"took no message for 5 s \(Network is unreachable\)"):
+        port.send((0x80, 62, 0))
+    wire.there = True
+    port.close()
+    assert wire.sent == [(0x80, 60, 0), (0x80, 62, 0)]
+    assert len(told) == 1
