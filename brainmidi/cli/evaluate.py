@@ -140,7 +140,7 @@ def eeg(
     typer.echo("\n".join(table(found)))
     if out is not None:
         write(out, found)
-    if any(figure.held is False for figure in found):
+    if any(figure.missed for figure in found):
         raise typer.Exit(1)
 
 

@@ -66,43 +66,51 @@ class ArtifactFigures:
     ----------
     protected, unprotected : mapping of str to Travel
         As everybody hears it, and with gate and rejection off.
-    placements : int
-        Random placements of each kind.
+    dead : mapping of str to Travel
+        The control: a knob that hears nothing and stands at 0.5 throughout, over the frames of `protected`.
     """
 
     protected: Mapping[str, Travel]
     unprotected: Mapping[str, Travel]
-    placements: int
+    dead: Mapping[str, Travel]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "protected", MappingProxyType(dict(self.protected)))
-        object.__setattr__(self, "unprotected", MappingProxyType(dict(self.unprotected)))
+        for name in ("protected", "unprotected", "dead"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
 
 def measure_artifacts(
     clean: Chunk,
     *,
+    rest: Chunk | None = None,
     condition: ConditionSettings | None = None,
     features: FeatureSettings | None = None,
     knob: str = KNOB,
     placements: int = 5,
+    unprotected: int = 5,
     seed: int = 0,
 ) -> ArtifactFigures:
     """Put artifacts into a recording and measure how far the default alpha knob moves from its clean trace.
 
     Every frame counts from the first sample of an artifact until 5 s after its last: the window (2 s) and two of the
-    knob's time constants. The baseline is fitted on the clean recording.
+    knob's time constants.
+
+    Where the clean recording is its own rest, the knob never goes far from 0.5, and a dead one does not either: the
+    control says how little. Around closed eyes, measured against open ones, a knob that is held or eased for too long
+    is as far from its place as one that is moved.
 
     Parameters
     ----------
     clean : Chunk
-        A whole recording with the eyes open, unfiltered.
+        A whole recording, unfiltered: what artifacts are put into.
+    rest : Chunk, optional
+        What the knob is measured against, clean; the recording itself by default.
     condition, features : optional
         As set in ``[signal]``; the defaults by default.
     knob : str
         The knob that is watched, of the default map.
-    placements : int
-        Random placements of each kind.
+    placements, unprotected : int
+        Random placements of each kind, protected, and how many of the same without protection.
     seed : int
 
     Returns
@@ -112,13 +120,13 @@ def measure_artifacts(
     condition = ConditionSettings() if condition is None else condition
     features = FeatureSettings() if features is None else features
     ways = {
-        "protected": (condition, features),
-        "unprotected": (condition.unprotected(), features.unprotected()),
+        "protected": (placements, condition, features),
+        "unprotected": (min(placements, unprotected), condition.unprotected(), features.unprotected()),
     }
-    travels: dict[str, dict[str, Travel]] = {}
-    for way, settings in ways.items():
-        frames = _frames(clean, *settings)
-        baseline = fit_baseline(frames)
+    travels: dict[str, dict[str, Travel]] = {"dead": {}}
+    for way, (times, conditioned, measured) in ways.items():
+        frames = _frames(clean, conditioned, measured)
+        baseline = fit_baseline(frames if rest is None else _frames(rest, conditioned, measured))
 
         def position(found: list[FeatureFrame]) -> FloatArray:
             controller = Controller(DEFAULT_MAP, baseline)  # noqa: B023 -- called within the same turn
@@ -127,13 +135,17 @@ def measure_artifacts(
         expected, times_s = position(frames), np.array([frame.time_s for frame in frames])
         travels[way] = {}
         for kind, inject in INJECTIONS.items():
-            moved = []
-            for placement in range(placements):
+            moved, still = [], []
+            for placement in range(times):
                 dirty, touched = inject(clean, np.random.default_rng([seed, placement]))
                 reach = _reach(touched, clean, times_s)
-                moved.append(np.abs(position(_frames(dirty, *settings)) - expected)[reach])
-            travels[way][kind] = _travel(tuple(moved))
-    return ArtifactFigures(travels["protected"], travels["unprotected"], placements)
+                moved.append(np.abs(position(_frames(dirty, conditioned, measured)) - expected)[reach])
+                still.append(np.abs(0.5 - expected)[reach])
+            if moved:
+                travels[way][kind] = _travel(tuple(moved))
+            if way == "protected":
+                travels["dead"][kind] = _travel(tuple(still))
+    return ArtifactFigures(**travels)
 
 
 def _travel(moved: tuple[FloatArray, ...]) -> Travel:

@@ -42,7 +42,7 @@ class Figure:
     Parameters
     ----------
     subject : str
-        What was measured on: ``"eyes"``, ``"brain invaders"``, ``"muse"``, ``"artifacts"``, ``"chunks"``.
+        What was measured on: ``"eyes"``, ``"brain invaders"``, ``"muse"``, ``"artifacts, eyes open"``, ``"chunks"``.
     name : str
         What it is, with its unit.
     value : float
@@ -57,6 +57,8 @@ class Figure:
         Label-shuffled and sham control.
     note : str
         A few words on how it was measured, or on what was found beside it.
+    asked : bool
+        Whether the bar is asked for; a bar that is told for comparison may be missed.
     """
 
     subject: str
@@ -69,6 +71,12 @@ class Figure:
     shuffled: Control | None = None
     sham: Control | None = None
     note: str = ""
+    asked: bool = True
+
+    @property
+    def missed(self) -> bool:
+        """Whether a bar that is asked for is not met."""
+        return self.asked and self.held is False
 
     @property
     def held(self) -> bool | None:
@@ -117,6 +125,8 @@ def _cells(figure: Figure) -> tuple[str, ...]:
     interval = "" if figure.low is None or figure.high is None else f"{_number(figure.low)} .. {_number(figure.high)}"
     bar = "" if figure.bar is None else f"{'<=' if figure.at_most else '>='} {figure.bar:g}"
     held = {None: "", True: "yes", False: "NO"}[figure.held]
+    if bar and not figure.asked:
+        bar, held = f"({bar})", f"({held})"
     controls = (_control(figure.shuffled), _control(figure.sham))
     return (figure.name, _number(figure.value), interval, bar, held, *controls)
 

@@ -42,11 +42,30 @@ def test_the_rail_lasts_for_thirty_seconds():
     assert touched.sum() == 30 * 160
 
 
+def closing(alpha_uv: float) -> Chunk:
+    clean = rest()
+    tone = alpha_uv * np.sin(2 * np.pi * 10 * np.arange(len(clean)) / 160)
+    return Chunk(clean.samples_uv + tone[:, None] * ([0.2] * 6 + [1.0] * 2), clean.time_s, clean.montage)
+
+
+def test_a_dead_knob_is_told_beside_and_only_far_from_rest_it_is_told_apart():
+    opened, closed = closing(1.0), closing(12.0)
+    near = measure_artifacts(opened, placements=1, unprotected=0)
+    far = measure_artifacts(closed, rest=opened, placements=1, unprotected=0)
+    assert near.dead.keys() == near.protected.keys() == far.dead.keys() == INJECTIONS.keys()
+    assert near.unprotected == {}
+    assert near.dead["blinks"].passes  # so that the bar alone says little there
+    assert not far.dead["blinks"].passes
+    assert far.protected["blinks"].median < 0.1 < far.dead["blinks"].median
+    # A knob that hears nothing of 30 s on the rail of all electrodes is no better than a dead one, and that shows.
+    assert near.dead["rail"].frames == near.protected["rail"].frames
+
+
 @pytest.mark.recording
 @needs_recordings
 def test_artifacts_move_the_alpha_knob_less_than_the_bars_and_far_more_where_nothing_protects_it():
     clean = open_recording(recordings() / "eegbci" / "S001R01.edf").read(float("inf"))
-    found = measure_artifacts(clean, placements=1)
+    found = measure_artifacts(clean, placements=1, unprotected=1)
     assert found.protected.keys() == found.unprotected.keys() == INJECTIONS.keys()
     assert all(travel.passes for travel in found.protected.values())
     assert not found.unprotected["rail"].passes

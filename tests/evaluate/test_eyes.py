@@ -102,9 +102,21 @@ def test_a_table_says_what_is_missed_and_json_has_no_infinity(tmp_path: Path) ->
     assert "Infinity" not in text
 
 
+def test_a_bar_that_is_told_for_comparison_may_be_missed() -> None:
+    figures = [Figure("eyes", "AUC", 0.5, bar=0.9, asked=asked) for asked in (True, False)]
+    assert [figure.missed for figure in figures] == [True, False]
+    assert [" ".join(line.split()) for line in table(figures)[2:]] == ["AUC 0.500 >= 0.9 NO", "AUC 0.500 (>= 0.9) (NO)"]
+
+
 def test_features_that_depend_on_the_chunks_are_seen() -> None:
     chunk = made_up(4, 10, 1)
-    assert eeg.largest_difference(chunk, [1, 50]) <= 1e-9
+    hard = eeg.spoilt(made_up(15, 10, 1), 10.0)
+    assert np.isnan(hard.samples_uv).any()
+    assert len(hard.markers) == 200
+    assert eeg.largest_difference(hard, [1, 50]) <= 1e-9
+    told = eeg._chunked(hard, [len(hard)], None)
+    assert "erp.confidence" in told[-1].values  # so that stimuli are compared too
+    assert min(frame.quality for frame in told) < 0.5 < max(frame.quality for frame in told)
     frames = onset.live_frames(chunk)
     assert eeg._apart(frames, frames[1:]) == np.inf
     assert eeg._apart(frames[1:2], frames[2:3]) == np.inf
