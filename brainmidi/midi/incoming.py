@@ -87,7 +87,7 @@ class MidiInput:
         self._midi_in: Any = None
         self._ends: list[tuple[str, Any]] = []
         self._reasons: list[str] = []
-        self._closing = threading.Event()
+        self._looked, self._closing = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self.port: str | None = None
         self.reason: str | None = None
@@ -138,11 +138,17 @@ class MidiInput:
         return False
 
     def start(self) -> None:
-        """Look once, and go on looking in a thread where a port was named and there is a MIDI system."""
-        self.look()
-        if self._name is not None and self._ends:
-            self._thread = threading.Thread(target=self._watch, name="input", daemon=True)
-            self._thread.start()
+        """Look once; where a port was named, in a thread that goes on looking if there is a MIDI system.
+
+        CoreMIDI tells of ports that come and go in the thread that made the process's first client, whenever that one
+        lists them: start an input that hot-plugs before anything else is opened.
+        """
+        if self._name is None:
+            self.look()
+            return
+        self._thread = threading.Thread(target=self._watch, name="input", daemon=True)
+        self._thread.start()
+        self._looked.wait()
 
     def close(self) -> None:
         """Let the port go; may be called twice."""
@@ -155,11 +161,15 @@ class MidiInput:
         self._ends = []
 
     def _watch(self) -> None:
-        while not self._closing.wait(LOOK_S):
+        while True:
             try:
                 self.look()
             except (MidiError, OSError, RuntimeError) as error:  # a server that went: looked for again, music goes on
                 self.reason = str(error)
+            finally:
+                self._looked.set()
+            if not self._ends or self._closing.wait(LOOK_S):
+                return
 
     def _take(self, message: tuple[Sequence[int], float], data: object = None) -> None:
         now_s, message_bytes = self._clock.now_s(), tuple(message[0])

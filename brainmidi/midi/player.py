@@ -263,11 +263,17 @@ def _open_ports(settings: PlayerSettings, on_message: OnMessage, on_change: OnCh
         network = NetworkPort(settings.network, on_change)
         network.listen(on_message)
         return network, network
-    output = open_output(settings.port, backend=settings.backend)
-    if isinstance(output, JackOutput):
-        return output, output.listen(settings.input, on_message, on_change)
     incoming = MidiInput(settings.input, on_message, on_change)
-    incoming.start()
+    try:
+        if settings.backend != "jack":
+            incoming.start()
+        output = open_output(settings.port, backend=settings.backend)
+    except MidiError:
+        incoming.close()
+        raise
+    if isinstance(output, JackOutput):
+        incoming.close()
+        return output, output.listen(settings.input, on_message, on_change)
     return output, incoming
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -38,6 +39,8 @@ _JACK_GRACE_S = 0.5
 
 #: What a system adds to a name and another day adds otherwise: ALSA's client and port, the place in Windows' list.
 _PASSING = {"ALSA": r" \d+:\d+$", "Windows MM": r" \d+$", "JACK": rf"(?<=^{CLIENT_NAME})-\d+(?=:)"}
+
+_STDERR = threading.RLock()  # an input is looked for while an output is opened
 
 _REMEDIES = {
     "linux": "load ALSA's sequencer (modprobe snd-seq) or start a JACK server (jackd -d dummy), then run again",
@@ -353,16 +356,17 @@ def _line(reasons: list[str]) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep libasound's and libjack's own lines off the terminal: they print to descriptor 2 what they also return."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # no stderr at all, as under pythonw: then there is nothing to keep quiet
-        yield
-        return
-    null = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(null)
-        os.close(kept)
+    with _STDERR:
+        try:
+            kept = os.dup(2)
+        except OSError:  # no stderr at all, as under pythonw: then there is nothing to keep quiet
+            yield
+            return
+        null = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(null, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(null)
+            os.close(kept)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 
 import pytest
 
+from brainmidi.errors import MidiError
+from brainmidi.midi import player
 from brainmidi.midi.clock import VirtualClock
 from brainmidi.midi.incoming import MidiInput
 from brainmidi.midi.ports import list_inputs
+from brainmidi.midi.settings import PlayerSettings
 
 CORE, ALSA, JACK, WINDOWS = 1, 2, 3, 4
 
@@ -201,6 +205,45 @@ def test_an_input_is_found_in_any_system_and_one_that_cannot_be_opened_is_tried_
     jack.opening = None
     ear.input.look()
     assert ear.input.port == "pads:out"
+
+
+def test_a_named_input_is_looked_for_by_the_thread_that_made_its_client_as_core_midi_wants_it():
+    system, listings, twice = System("nano"), [], threading.Event()
+
+    class Listing(list):
+        def __iter__(self):
+            listings.append(threading.current_thread().name)
+            if len(listings) == 3:
+                twice.set()
+            return super().__iter__()
+
+    system.ports = Listing(system.ports)
+    rtmidi = fake_rtmidi(core=system)
+    make, made_by = rtmidi.MidiIn, []
+    rtmidi.MidiIn = lambda *wanted: made_by.append(threading.current_thread().name) or make(*wanted)
+    midi_in = MidiInput("nano", lambda data, time_s: None, lambda line: None, rtmidi=rtmidi)
+    midi_in.start()
+    assert midi_in.port == "nano"
+    assert twice.wait(20.0)
+    midi_in.close()
+    assert {*listings, *made_by} == {"input"}
+
+
+def test_the_players_input_is_opened_before_its_output_since_the_first_client_is_told_of_changes(monkeypatch):
+    order = []
+    incoming = SimpleNamespace(start=lambda: order.append("in"), close=lambda: order.append("closed"))
+    monkeypatch.setattr(player, "MidiInput", lambda *wanted: incoming)
+    monkeypatch.setattr(player, "open_output", lambda name, backend: order.append("out"))
+    assert player._open_ports(PlayerSettings(input="nano"), print, print)[1] is incoming
+    assert order == ["in", "out"]
+
+    def missing(name, backend):
+        raise MidiError("no such port")
+
+    monkeypatch.setattr(player, "open_output", missing)
+    with pytest.raises(MidiError):
+        player._open_ports(PlayerSettings(input="nano", port="synth"), print, print)
+    assert order[2:] == ["in", "closed"]
 
 
 def test_inputs_are_listed_from_every_system():
