@@ -37,9 +37,9 @@ def moves(classifier: ErpClassifier, epochs: Sequence[Epoch], montage: Montage) 
     controller, steps, values = Controller(ControlMap({}, (RULE,)), Baseline({}, 0)), 0, []
     for epoch in epochs:
         scorer.add(epoch)
-        if scorer.value is not None:
-            values.append(scorer.value)
-        found = {} if scorer.value is None else {"erp.target": scorer.value}
+        if (belief := scorer.belief(epoch.time_s)) is not None:
+            values.append(belief)
+        found = {} if belief is None else {"erp.target": belief}
         empty = np.empty((0, len(montage.names)))
         frame = FeatureFrame(epoch.time_s, (), empty, np.ones(len(montage.names)), found, 1.0)
         steps = controller.process(frame).anchor_steps

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,8 @@ _FORMAT, _VERSION = "brainmidi-erp-classifier", 1
 AUC_FLOOR = 0.65
 # Single trials of consumer headsets reach 0.70 to 0.80; below 0.65 even the mean of five trials is wrong every fourth
 # time (d' of 0.54 for one, 1.2 for five).
+_OLD_S, _OLD_GAPS = 10.0, 3.0  # after so many seconds, and gaps between targets, the last one is old
+_GAPS = 5  # that many of the newest tell how long those are
 _LEAST_SPREAD = 1e-9  # scores are of the order of 1, and its square divides
 _ARRAYS = ("filters", "prototypes", "whitening", "weights")
 
@@ -250,28 +255,46 @@ class ErpScorer:
         self._before = before
         self._n_samples = round(classifier.length_s * classifier.rate_hz)
         self._recent: list[float] = []
+        self._targets_s: deque[float] = deque(maxlen=_GAPS + 1)  # when the newest targets came
 
     def add(self, epoch: Epoch) -> float | None:
         """Return the log odds of one epoch; None where it was rejected."""
-        classifier = self._classifier
+        classifier, target = self._classifier, epoch.label in self._settings.target
+        if target:
+            if self._stale(epoch.time_s):  # stimuli begin again: what was answered before says nothing
+                self._recent = []
+                self._targets_s.clear()
+            self._targets_s.append(epoch.time_s)
         if not clean(epoch, self._before, self._n_samples, classifier.reject_uv)[self._columns].all():
             return None
         layout = (self._before, self._columns, self._n_samples, classifier.step, classifier.rereferenced)
         log_odds = classifier.log_odds(classifier.score(trial_of(epoch, *layout)))
-        if epoch.label in self._settings.target:
+        if target:
             self._recent = [*self._recent, log_odds][-self._settings.score_n :]
         return log_odds
 
-    @property
-    def value(self) -> float | None:
-        """How probable it is, 0..1, that the last `score_n` targets were answered as targets, each on its own.
+    def belief(self, now_s: float) -> float | None:
+        """Return how probable it is, 0..1, that the last `score_n` targets were answered as targets, each on its own.
 
-        None before there are so many, and where the classifier is refused.
+        None before there are so many, where the classifier is refused, and once targets have stopped: after 10 s, or
+        three times what lay between the last few, whichever is longer.
+
+        Parameters
+        ----------
+        now_s : float
+            Sample time.
         """
-        if len(self._recent) < self._settings.score_n or self._classifier.refusal is not None:
+        few = len(self._recent) < self._settings.score_n
+        if few or self._classifier.refusal is not None or self._stale(now_s):
             return None
         log_odds = min(max(sum(self._recent), -700.0), 700.0)
         return 1.0 / (1.0 + math.exp(-log_odds))
+
+    def _stale(self, now_s: float) -> bool:
+        if not self._targets_s:
+            return False
+        usual_s = [later - earlier for earlier, later in pairwise(self._targets_s)]
+        return now_s - self._targets_s[-1] > max(_OLD_S, _OLD_GAPS * median(usual_s or [0.0]))
 
 
 def oas(signals: FloatArray) -> FloatArray:

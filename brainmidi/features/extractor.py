@@ -128,7 +128,7 @@ class FeatureExtractor:
 
     def _update(self, indices: NDArray[np.intp], base: int, times_s: FloatArray) -> list[FeatureFrame]:
         """Take in what is complete at samples `indices`; return their frames, none before the window is full."""
-        erps = [self._take_epochs(index) for index in indices.tolist()]
+        erps = [self._take_epochs(*at) for at in zip(indices.tolist(), times_s.tolist(), strict=True)]
         whole = indices + 1 >= self._power.segment
         if not whole.any():
             return []
@@ -175,8 +175,8 @@ class FeatureExtractor:
             )
         return frames
 
-    def _take_epochs(self, index: int) -> tuple[ErpEstimate | None, dict[str, float]]:
-        """Take in the epochs that are complete at sample `index`; return the ERP as it then is, and its features."""
+    def _take_epochs(self, index: int, now_s: float) -> tuple[ErpEstimate | None, dict[str, float]]:
+        """Take in the epochs that are complete at sample `index`; return the ERP as it is then, and its features."""
         for epoch in self._epochs.take(index):
             kept = self._erp.add(epoch.label, epoch.samples_uv, epoch.good)
             score = None if self._scorer is None else self._scorer.add(epoch)
@@ -185,6 +185,6 @@ class FeatureExtractor:
         estimate, values = self._erp.estimate, {}
         if estimate is not None:
             values = {"erp.amplitude": estimate.amplitude_uv, "erp.confidence": estimate.confidence}
-        if self._scorer is not None and (belief := self._scorer.value) is not None:
+        if self._scorer is not None and (belief := self._scorer.belief(now_s)) is not None:
             values["erp.target"] = belief
         return estimate, values

@@ -63,7 +63,7 @@ def test_without_a_response_the_classifier_is_refused_with_its_reason():
     assert "below 0.65" in classifier.refusal
     scorer = ErpScorer(classifier, Montage(classifier.channels, 128.0), ErpSettings(score_n=1), 26)
     assert scorer.add(epochs(oddball(0.0), classifier.low_pass_hz)[2]) is not None
-    assert scorer.value is None
+    assert scorer.belief(3.0) is None
     assert "may be chance" in replace(classifier, auc=0.7, auc_low=0.49).refusal
 
 
@@ -215,6 +215,26 @@ def test_the_belief_in_the_last_targets_is_a_feature_of_the_stream_whatever_the_
     assert np.median([one.score for one in scored if one.label == "target"]) > 0
     without = [frame.values["erp.target"] for frame in stream(silent, [])[1] if "erp.target" in frame.values]
     assert np.median(without) < 0.2
+
+
+def test_a_belief_grows_old_where_targets_stop_and_begins_anew_with_them(fitted):
+    """Targets come every 3 s; the last is heard at 22.2 s."""
+    chunk = oddball(9.0, 80, seed=5)
+    markers = tuple(marker for marker in chunk.markers if not 23.0 < marker.time_s < 40.0)
+    pause = replace(chunk, markers=markers)
+    settings = FeatureSettings(erp=ErpSettings(score_n=3))
+
+    def seen(cuts):
+        extractor = FeatureExtractor(chunk.montage, settings, fitted)
+        return [frame for part in split(pause, cuts) for frame in extractor.process(part)]
+
+    frames = seen([])
+    known = np.array([frame.time_s for frame in frames if "erp.target" in frame.values])
+    last_s = max(marker.time_s for marker in markers if marker.label == "target" and marker.time_s < 23.0)
+    assert known[known < 35.0].max() == pytest.approx(last_s + 10.0, abs=0.051)
+    third_s = [marker.time_s for marker in markers if marker.label == "target" and marker.time_s > 40.0][2]
+    assert known[known > 35.0].min() == pytest.approx(third_s + 0.8, abs=0.06)
+    assert [frame.values for frame in seen(range(11, len(chunk), 97))] == [frame.values for frame in frames]
 
 
 def test_a_classifier_of_another_montage_rate_or_epoch_is_refused(fitted):
