@@ -67,18 +67,13 @@ _FOCUS = "Eyes open: count backwards from {start} by sevens, silently and as fas
 _REST = "Eyes open: let your thoughts go where they like, sit still."
 
 
-def _steps() -> tuple[Step, ...]:
-    steps = []
-    for start in (900, 800, 700, 600, None):
-        steps += [Step("open", _OPEN, 7.0), Step("closed", _CLOSED, 7.0)]
-        if start is not None:
-            steps += [Step("focus", _FOCUS.format(start=start), 7.0), Step("rest", _REST, 7.0)]
-    return tuple(steps)
-
-
-#: Every phase comes four or five times, in three minutes: whatever drifts slowly (a drying electrode, sleepiness) then
-#: does not tell phases apart, and whole turns can be drawn by lot (`controls.separation.chance`).
-STEPS: tuple[Step, ...] = _steps()
+#: Every phase comes five times, in three minutes: whatever drifts slowly (a drying electrode, sleepiness) then does not
+#: tell phases apart, and whole turns can be drawn by lot (`controls.separation.chance`).
+STEPS: tuple[Step, ...] = tuple(
+    Step(phase, prompt.format(start=start), 6.2)
+    for start in (900, 800, 700, 600, 500)
+    for phase, prompt in (("open", _OPEN), ("closed", _CLOSED), ("focus", _FOCUS), ("rest", _REST))
+)
 
 
 def plan_of(steps: Sequence[Step], begin_s: float) -> tuple[tuple[float, float], ...]:
