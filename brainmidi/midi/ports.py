@@ -33,8 +33,8 @@ _APIS: tuple[tuple[str, str], ...] = (
 )
 
 #: A JACK port that goes takes with it what its readers have not read. Two of the longest periods in use are 0.2 s (4096
-#: frames at 44.1 kHz are 93 ms each); on a machine that is busy beyond its cores a server was seen to need more, and
-#: what is lost then is the last note-off. rtmidi waits until the last message has left us, and no longer.
+#: frames at 44.1 kHz are 93 ms each), and a busy machine may delay us by more. rtmidi waits until the last message has
+#: left us, and no longer. No wait helps where a reader misses its period, see :mod:`brainmidi.midi.twice`.
 _JACK_GRACE_S = 0.5
 
 #: What a system adds to a name and another day adds otherwise: ALSA's client and port, the place in Windows' list.

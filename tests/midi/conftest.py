@@ -9,12 +9,13 @@ from midi_jack import JackServer, Spy, missing_jack
 @pytest.fixture(scope="session")
 def jack_server() -> Iterator[JackServer]:
     """A JACK dummy server for the whole session; no environment variable of ours changes for it."""
-    reason = missing_jack()
-    if reason is not None:
-        pytest.skip(reason)
-    server = JackServer(realtime=True)
-    yield server
-    server.stop()
+    yield from _served(realtime=True)
+
+
+@pytest.fixture(scope="session")
+def waiting_server() -> Iterator[JackServer]:
+    """A server that waits for its clients: what a receiver misses was not sent. No client of it may be killed."""
+    yield from _served(realtime=True, synchronous=True)
 
 
 @pytest.fixture
@@ -22,3 +23,19 @@ def spy(jack_server: JackServer) -> Iterator[Spy]:
     spy = Spy(jack_server)
     yield spy
     spy.close()
+
+
+@pytest.fixture
+def waiting_spy(waiting_server: JackServer) -> Iterator[Spy]:
+    spy = Spy(waiting_server)
+    yield spy
+    spy.close()
+
+
+def _served(**options: bool) -> Iterator[JackServer]:
+    reason = missing_jack()
+    if reason is not None:
+        pytest.skip(reason)
+    server = JackServer(**options)
+    yield server
+    server.stop()

@@ -32,16 +32,19 @@ def missing_jack() -> str | None:
 class JackServer:
     """A dummy server under a name of its own, stopped by SIGTERM alone, since a killed one leaks its slot."""
 
-    # A period of 1024 frames: below about 512 the asynchronous mode drops events on an overrun.
-    def __init__(self, period: int = 1024, *, realtime: bool = False) -> None:
-        name = f"bmtest{os.getpid()}"
+    # A period of 1024 frames: below about 512 the asynchronous mode drops events on an overrun. So it does with any
+    # period, for a client that is held up for longer than one; the synchronous mode waits for its clients, but a killed
+    # one then holds up all the others.
+    def __init__(self, period: int = 1024, *, realtime: bool = False, synchronous: bool = False) -> None:
+        name = f"bmtest{os.getpid()}{'s' if synchronous else ''}"
         self.environment = {
             "JACK_NO_START_SERVER": "1",
             "JACK_NO_AUDIO_RESERVATION": "1",
             "JACK_DEFAULT_SERVER": name,
         }
         priority = ["-R", "-P", "20"] if realtime else ["-r"]
-        command = ["jackd", *priority, "-n", name, "-d", "dummy", "-r", "48000", "-p", str(period)]
+        mode = ["-S"] if synchronous else []
+        command = ["jackd", *priority, *mode, "-n", name, "-d", "dummy", "-r", "48000", "-p", str(period)]
         self.said = tempfile.TemporaryFile()  # noqa: SIM115  it is open for as long as the server
         self.process = subprocess.Popen(
             command, stdout=self.said, stderr=subprocess.STDOUT, env=self.everything(), start_new_session=True

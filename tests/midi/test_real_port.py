@@ -30,25 +30,27 @@ def play(jack_server, spy, path, n_bars, seed, end="finish", backend="rtmidi"):
 
 
 @pytest.mark.parametrize(("end", "backend"), [("finish", "rtmidi"), ("1", "rtmidi"), ("finish", "jack"), ("1", "jack")])
-def test_a_receiver_gets_exactly_the_events_of_the_saved_file_in_order(jack_server, spy, tmp_path, end, backend):
+def test_a_receiver_gets_exactly_the_events_of_the_saved_file_in_order(
+    waiting_server, waiting_spy, tmp_path, end, backend
+):
     path = tmp_path / "take.mid"
-    assert play(jack_server, spy, path, 3, 11, end, backend) == 0
-    received = spy.read_to_the_end()
+    assert play(waiting_server, waiting_spy, path, 3, 11, end, backend) == 0
+    received = waiting_spy.read_to_the_end()
     assert_sent_as_saved(read_events(path), received)
     assert sum(data[0] & 0xF0 == 0x90 for data in received) > 10, "too little was played to show anything"
     assert open_notes(received) == set()
 
 
 @pytest.mark.models
-def test_a_receiver_gets_exactly_what_improv_saves_with_the_shipped_models(jack_server, spy, tmp_path):
+def test_a_receiver_gets_exactly_what_improv_saves_with_the_shipped_models(waiting_server, waiting_spy, tmp_path):
     path = tmp_path / "take.mid"
-    program = Program(jack_server, path, n_bars=4, seed=1)
+    program = Program(waiting_server, path, n_bars=4, seed=1)
     try:
         summary, _ = program.process.communicate(timeout=120)
         program.await_player()
     finally:
         program.close()
-    received = spy.read_to_the_end()
+    received = waiting_spy.read_to_the_end()
     assert program.process.returncode == 0
     assert_sent_as_saved(read_events(path), received)
     assert {data[0] for data in received if data[0] & 0xF0 == 0x90} == {0x90, 0x91}, "both parts play"
