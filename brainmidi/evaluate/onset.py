@@ -10,14 +10,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from brainmidi.condition.conditioner import Conditioner
 from brainmidi.controls.baseline import FeatureRest, fit_baseline
 from brainmidi.evaluate.eegfigure import Control, Figure
-from brainmidi.evaluate.resample import bootstrap, control
+from brainmidi.evaluate.resample import bootstrap, control, permutation_p
 from brainmidi.features.extractor import FeatureExtractor
 from brainmidi.features.settings import FeatureSettings
 from brainmidi.types import Chunk, FeatureFrame, FloatArray, Montage
@@ -74,12 +74,16 @@ class Splice:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """All that was seen through segments of one length: open eyes by quarter, and splices to closed and open eyes."""
+    """All that was seen through segments of one length: open eyes by quarter, and splices to closed and open eyes.
+
+    `shut` are closed eyes by quarter, spliced to nothing.
+    """
 
     segment_s: float
     rest: tuple[tuple[FeatureFrame, ...], ...]
     closing: tuple[Splice, ...]
     sham: tuple[Splice, ...]
+    shut: tuple[tuple[FeatureFrame, ...], ...] = ()
 
     def threshold(self, quarters: Iterable[int], z: float) -> float:
         """Return the feature at `z` robust standard deviations above rest, which is that of so many quarters."""
@@ -89,15 +93,20 @@ class Material:
 
     def false(self, quarter: int, threshold: float) -> FloatArray:
         """Return for every frame of open eyes in a quarter whether it raises the alarm, 0 or 1."""
-        return np.array(
-            [frame.values.get(FEATURE, -math.inf) >= threshold for frame in self.rest[quarter]], dtype=float
-        )
+        return _alarms(self.rest[quarter], threshold)
+
+    def true(self, quarter: int, threshold: float) -> FloatArray:
+        """Return the same for closed eyes."""
+        return _alarms(self.shut[quarter], threshold)
 
 
 def onset_figures(opened: Chunk, closed: Chunk, splices: int = 40, seed: int = 1) -> list[Figure]:
     """Return how soon the alarm goes off where raw samples go over from open to closed eyes, and how often wrongly.
 
-    The sham splices go from open eyes to open eyes: the step in every channel is there, the alpha is not.
+    The sham splices go from open eyes to open eyes: the step in every channel is there, the alpha is not. The control
+    of false alarms has the labels open and closed shuffled in blocks of 4 s: an alarm that never goes off has none of
+    them either. Splices of one quarter share most of their samples, so that intervals draw quarters, and hold for this
+    minute of this head.
 
     Parameters
     ----------
@@ -107,26 +116,27 @@ def onset_figures(opened: Chunk, closed: Chunk, splices: int = 40, seed: int = 1
         Onsets tried of either kind, a multiple of four.
     """
     materials = [_material(opened, closed, segment_s, splices // 4, seed) for segment_s in SEGMENTS_S]
-    real_s: list[float] = []
-    sham_s: list[float] = []
+    real_s: list[FloatArray] = []
+    sham_s: list[FloatArray] = []
     false: list[FloatArray] = []
+    true: list[FloatArray] = []
     chosen: list[str] = []
     for quarter in _QUARTERS:
         training = [other for other in _QUARTERS if other != quarter]
         material, z = choose(materials, training)
         threshold = material.threshold(training, z)
-        real_s += [splice.delay_s(threshold) for splice in material.closing if splice.quarter == quarter]
-        sham_s += [splice.delay_s(threshold) for splice in material.sham if splice.quarter == quarter]
-        alarms = material.false(quarter, threshold)
-        size = round(_BLOCK_S * FeatureSettings().update_hz)
-        false += [alarms[at : at + size] for at in range(0, len(alarms), size)]
+        for delays, kind in ((real_s, material.closing), (sham_s, material.sham)):
+            delays.append(np.array([splice.delay_s(threshold) for splice in kind if splice.quarter == quarter]))
+        for blocks, alarms in ((false, material.false(quarter, threshold)), (true, material.true(quarter, threshold))):
+            size = round(_BLOCK_S * FeatureSettings().update_hz)
+            blocks += [alarms[at : at + size] for at in range(0, len(alarms), size)]
         chosen.append(f"{material.segment_s:g} s and {z:g}")
-    real, sham = np.array(real_s), np.array(sham_s)
+    real, sham = np.concatenate(real_s), np.concatenate(sham_s)
 
     def line(
         name: str, statistic: Statistic, bar: float | None = None, note: str = "", *, more: bool = False
     ) -> Figure:
-        low, high = bootstrap([real[at : at + 1] for at in range(len(real))], statistic, _rng(seed, 3))
+        low, high = bootstrap(real_s, statistic, _rng(seed, 3))
         both, rng = np.concatenate([real, sham]), _rng(seed, 4)
         value = statistic(real)
         lots = control([statistic(rng.permutation(both)[: len(real)]) for _ in range(_ROUNDS)], value if more else None)
@@ -140,8 +150,30 @@ def onset_figures(opened: Chunk, closed: Chunk, splices: int = 40, seed: int = 1
         line("onset found after (s), median", lambda found: quantile(found, 0.5), SOON_S, note),
         line("onset found after (s), 90th percentile", lambda found: quantile(found, 0.9)),
         line(f"onset found within {SOON_S:g} s, share", lambda found: float((found <= SOON_S).mean()), more=True),
-        Figure("eyes closing", "false alarms, share of time", _mean(np.concatenate(false)), low, high, FALSE_BAR, True),
+        Figure(
+            "eyes closing",
+            "false alarms, share of time",
+            _mean(np.concatenate(false)),
+            low,
+            high,
+            FALSE_BAR,
+            at_most=True,
+            shuffled=_shuffled_alarms(false, true, _rng(seed, 5)),
+            note=f"with the eyes closed {_mean(np.concatenate(true)):.3f}",
+        ),
     ]
+
+
+def _alarms(frames: Iterable[FeatureFrame], threshold: float) -> FloatArray:
+    return np.array([frame.values.get(FEATURE, -math.inf) >= threshold for frame in frames], dtype=float)
+
+
+def _shuffled_alarms(opened: Sequence[FloatArray], closed: Sequence[FloatArray], rng: np.random.Generator) -> Control:
+    """Return the share of alarms in as many blocks as are of open eyes, drawn by lot from all blocks."""
+    blocks, real = [*opened, *closed], _mean(np.concatenate(opened))
+    drawn = [rng.permutation(len(blocks))[: len(opened)] for _ in range(_ROUNDS)]
+    shares = np.array([_mean(np.concatenate([blocks[at] for at in row])) for row in drawn])
+    return replace(control(shares), p=permutation_p(-real, -shares))  # the fewer the better
 
 
 def choose(materials: Sequence[Material], training: Sequence[int]) -> tuple[Material, float]:
@@ -174,11 +206,7 @@ def _material(opened: Chunk, closed: Chunk, segment_s: float, per_quarter: int, 
     rate_hz, rng = montage.rate_hz, _rng(seed, 2)  # the same splices for every length of segment
     frames = live_frames(opened, settings)
     quarter_s = len(opened) / rate_hz / len(_QUARTERS)
-    rest = tuple(
-        # Frames that hear the quarter before belong to none.
-        tuple(f for f in frames if q * quarter_s + (_REACH_S if q else 0.0) <= f.time_s < (q + 1) * quarter_s)
-        for q in _QUARTERS
-    )
+    rest, shut = _by_quarter(opened, frames), _by_quarter(closed, live_frames(closed, settings))
     kinds: list[tuple[Splice, ...]] = []
     for to in (closed, opened):
         found = []
@@ -192,7 +220,16 @@ def _material(opened: Chunk, closed: Chunk, segment_s: float, per_quarter: int, 
                 after = to.samples_uv[goal : goal + round(_AFTER_S * rate_hz)]
                 found.append(_splice(quarter, before, after, montage, settings))
         kinds.append(tuple(found))
-    return Material(segment_s, rest, *kinds)
+    return Material(segment_s, rest, kinds[0], kinds[1], shut)
+
+
+def _by_quarter(chunk: Chunk, frames: Sequence[FeatureFrame]) -> tuple[tuple[FeatureFrame, ...], ...]:
+    """Return the frames of each quarter; those that hear the quarter before belong to none."""
+    quarter_s = len(chunk) / chunk.montage.rate_hz / len(_QUARTERS)
+    return tuple(
+        tuple(f for f in frames if q * quarter_s + (_REACH_S if q else 0.0) <= f.time_s < (q + 1) * quarter_s)
+        for q in _QUARTERS
+    )
 
 
 def _splice(quarter: int, before: FloatArray, after: FloatArray, montage: Montage, settings: FeatureSettings) -> Splice:

@@ -13,6 +13,7 @@ from brainmidi.controls.baseline import FeatureRest
 from brainmidi.errors import BrainmidiError, ConfigError, SourceError
 from brainmidi.evaluate import eeg, eyes, onset
 from brainmidi.evaluate.eegfigure import Control, Figure, table, write
+from brainmidi.evaluate.resample import bootstrap
 from brainmidi.types import Montage
 
 HEAD = Montage(("Fz", "O1", "O2"), 128.0)
@@ -45,6 +46,21 @@ def test_alpha_on_closing_the_eyes_is_seen_and_soon(closing) -> None:
     assert share.sham is not None
     assert share.sham.value <= 0.125
     assert false.value <= 0.05
+    assert false.shuffled is not None
+    assert false.shuffled.p == 0.001  # an alarm that never went off would have as few with labels shuffled
+    assert false.shuffled.value > 0.25
+
+
+def test_splices_of_one_quarter_are_drawn_together(monkeypatch) -> None:
+    drawn: list[list[int]] = []
+
+    def spy(blocks, *given):
+        drawn.append([len(block) for block in blocks])
+        return bootstrap(blocks, *given)
+
+    monkeypatch.setattr(onset, "bootstrap", spy)
+    onset.onset_figures(made_up(40, 0, 1), made_up(40, 20, 2), splices=8)
+    assert drawn.count([2, 2, 2, 2]) == 3
 
 
 def test_where_nothing_changes_nothing_is_found() -> None:
