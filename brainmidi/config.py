@@ -22,7 +22,7 @@ from pydantic_core import ErrorDetails
 from brainmidi.errors import ConfigError
 from brainmidi.tables.clock import ClockTable
 from brainmidi.tables.mapping import EventTable, MapTable, RangeTable, default_events
-from brainmidi.tables.midi import ControlTable, MidiTable
+from brainmidi.tables.midi import MPE_MASTER, ControlTable, MidiTable
 from brainmidi.tables.music import AnchorsTable, ModelsTable, OddballTable, PartsTable, SessionTable
 from brainmidi.tables.signal import BaselineTable, ErpTable, SignalTable, SourceTable
 from brainmidi.tables.table import Table
@@ -70,6 +70,31 @@ class SessionConfig(Table):
         return self
 
     @model_validator(mode="after")
+    def _own_zone(self) -> SessionConfig:
+        zone, mpe = self.midi.mpe_zone, self.midi.mpe_part
+        if mpe and mpe not in self.session.parts:
+            raise ValueError(f"[midi] mpe names {mpe}, which does not play; add it to [session] parts, or name another")
+        names = {part: "[oddball]" if part == "oddball" else f"[parts] {part}" for part in self.channels()}
+        notes = {names[part]: channel for part, channel in self.channels().items() if part != mpe}
+        if self.clock.metronome or self.clock.count_in:
+            notes["[clock] click_channel"] = self.clock.click_channel
+        controls = {f"[cc.{name}]": table.channel_of(self.midi.cc_channel) for name, table in self.cc.items()}
+        if self.midi.cc.model_dump(exclude_none=True):
+            controls["[midi] cc_channel"] = self.midi.cc_channel
+        # The master channel has no notes of its own, and takes what goes for the whole zone.
+        for users, taken in ((notes, zone), (controls, zone[1:])):
+            for user, channel in users.items():
+                if channel in taken:
+                    raise ValueError(
+                        f"{user} is on MIDI channel {channel}, in the MPE zone {zone[0]}..{zone[-1]} of {mpe}; "
+                        "choose one above, or fewer [midi] mpe_members"
+                    )
+        for name, table in self.cc.items():
+            if table.channel == "mpe" and not mpe:
+                raise ValueError(f'[cc.{name}] channel = "mpe" needs [midi] mpe; set that, or give a number')
+        return self
+
+    @model_validator(mode="after")
     def _oddball_is_measured(self) -> SessionConfig:
         for label, labels in (("oddball.target", self.erp.target), ("oddball.nontarget", self.erp.nontarget)):
             if self.oddball.on and label not in labels:
@@ -102,8 +127,9 @@ class SessionConfig(Table):
         return self
 
     def channels(self) -> dict[str, int]:
-        """Return the MIDI channel 1..16 of each part that plays, in score order, and of the oddball."""
+        """Return the MIDI channel 1..16 of each part that plays, in score order, and of the oddball; a zone's first."""
         playing = {part: getattr(self.parts, part).channel for part in PARTS if part in self.session.parts}
+        playing |= {part: MPE_MASTER for part in playing if part == self.midi.mpe_part}
         return playing | ({"oddball": self.oddball.channel} if self.oddball.on else {})
 
 

@@ -15,8 +15,10 @@ from brainmidi.codec.bars import STYLES
 from brainmidi.condition.conditioner import ConditionSettings
 from brainmidi.config import Override, SessionConfig, load_config, parse_config
 from brainmidi.controls.mapping import DEFAULT_MAP, ControlMap, EventRule, KnobRule
+from brainmidi.drivers.wiring import part_channels, player_settings
 from brainmidi.errors import ConfigError
 from brainmidi.features.settings import ErpSettings, FeatureSettings, feature_names
+from brainmidi.midi.timetable import Zone
 from brainmidi.types import KNOBS, PARTS
 
 
@@ -167,6 +169,34 @@ def test_an_unknown_key_names_the_nearest_known_one(tables, place, near):
             "[midi]: keys hold takes CC 7, the fader of density would never act",
             "move one",
         ),
+        ({"midi": {"mpe": True}}, "[parts] accompaniment is on MIDI channel 2, in the MPE zone 1..8", "mpe_members"),
+        ({"midi": {"mpe": "bass"}}, "[midi] mpe names bass, which does not play", "[session] parts"),
+        ({"midi": {"mpe": "drums"}}, "[midi] mpe = 'drums'", '"accompaniment" or "bass"'),
+        ({"midi": {"mpe_members": 16}}, "[midi] mpe_members = 16", "1..15"),
+        (
+            {"cc": {"a": {"knob": "density", "send": "bend", "channel": "mpe"}}},
+            '[cc.a] channel = "mpe" needs',
+            "number",
+        ),
+        ({"cc": {"a": {"knob": "density", "send": "bend", "channel": 17}}}, "[cc.a] channel = 17", '1..16, "mpe"'),
+        (
+            {
+                "midi": {"mpe": True, "mpe_members": 3},
+                "parts": {"accompaniment": {"channel": 9}},
+                "cc": {"a": {"knob": "density", "send": "bend", "channel": 4}},
+            },
+            "[cc.a] is on MIDI channel 4, in the MPE zone 1..4 of melody",
+            "one above",
+        ),
+        (
+            {
+                "midi": {"mpe": True},
+                "parts": {"accompaniment": {"channel": 9}},
+                "clock": {"count_in": 1, "click_channel": 8},
+            },
+            "[clock] click_channel is on MIDI channel 8, in the MPE zone 1..8",
+            "one above",
+        ),
         ({"clock": {"source": "daw"}}, "[clock] source = 'daw'", "internal"),
         ({"clock": {"nudge_ms": 900.0}}, "[clock] nudge_ms = 900.0", "-500..500"),
         ({"clock": {"count_in": 9}}, "[clock] count_in = 9", "0..8"),
@@ -180,6 +210,18 @@ def test_a_bad_value_says_where_what_is_allowed_and_what_to_do(tables, place, al
     assert line.startswith("session.toml: " + place)
     assert allowed in line
     assert any(remedy in line for remedy in ("correct it", "delete", "add it"))
+
+
+def test_a_part_has_a_zone_and_what_goes_for_all_of_it_goes_out_on_its_master():
+    tables = {
+        "midi": {"mpe": "melody", "mpe_members": 6},
+        "parts": {"accompaniment": {"channel": 8}},
+        "cc": {"bend": {"knob": "density", "send": "bend", "channel": "mpe"}},
+    }
+    config = parse_config(tables)
+    assert part_channels(config) == {"melody": Zone(6), "accompaniment": 8}
+    assert [rule.channel for rule in player_settings(config).controls] == [1]
+    assert part_channels(parse_config({})) == {"melody": 1, "accompaniment": 2}
 
 
 def test_controls_and_keys_that_do_not_meet_are_taken():

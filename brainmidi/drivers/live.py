@@ -93,9 +93,9 @@ def improvise(
     BrainmidiError
         Whatever ended the take before its time; what was played is silenced and saved first.
     """
-    from brainmidi.drivers.wiring import player_settings
+    from brainmidi.drivers.wiring import part_channels, player_settings
 
-    channels, settings = config.channels(), player_settings(config)
+    channels, settings = part_channels(config), player_settings(config)
     stage = _Stage(
         config,
         files,
@@ -163,7 +163,7 @@ class _Stage:
         from brainmidi.drivers.offline import make_session
         from brainmidi.drivers.performance import Performance
         from brainmidi.drivers.take import TakeKeeper
-        from brainmidi.drivers.wiring import fader_rules, player_settings, sent_features
+        from brainmidi.drivers.wiring import fader_rules, part_channels, player_settings, sent_features
 
         name = self.config.source.name
         if virtual and not (name == "demo" or assemble.is_recording(name)):
@@ -197,7 +197,7 @@ class _Stage:
             self.files,
             metre=str(setup.metre),
             key=setup.key,
-            channels=self.config.channels(),
+            channels=part_channels(self.config),
             on_bar=self.on_bar,
             autosave=not virtual,
             more=signal.line,

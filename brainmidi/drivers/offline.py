@@ -21,6 +21,7 @@ from brainmidi.drivers.composer import Composer
 from brainmidi.drivers.stimuli import Stimuli, mark
 from brainmidi.drivers.take import OnBar, Take, TakeFiles, TakeKeeper
 from brainmidi.drivers.trace import Summary, Timing, anchor_changes, knob_medians, mean_mix
+from brainmidi.drivers.wiring import part_channels
 from brainmidi.errors import ModelError, SourceError
 from brainmidi.midi.clock import MonotonicClock, VirtualClock
 from brainmidi.music.phrase import Anchor
@@ -203,7 +204,7 @@ def score(
         files,
         metre=str(setup.metre),
         key=setup.key,
-        channels=config.channels(),
+        channels=part_channels(config),
         on_bar=on_bar,
         autosave=False,
         more=signal.line,

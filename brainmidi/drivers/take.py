@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from brainmidi.drivers.trace import Summary, TraceFile
 from brainmidi.midi.capture import write_capture
 from brainmidi.midi.files import write_midi
-from brainmidi.midi.timetable import DEFAULT_CHANNELS
+from brainmidi.midi.timetable import DEFAULT_CHANNELS, Channel
 from brainmidi.types import Bar, MidiEvent
 
 if TYPE_CHECKING:  # brings pychord, which the player's start does not wait for
@@ -79,7 +79,7 @@ class TakeKeeper:
         As written.
     key : Key
         Its signature stands in the file.
-    channels : mapping of str to int
+    channels : mapping of str to Channel
         MIDI channel of each part.
     on_bar : callable or None
         Told of every bar that begins.
@@ -95,7 +95,7 @@ class TakeKeeper:
         *,
         metre: str,
         key: Key,
-        channels: Mapping[str, int] = DEFAULT_CHANNELS,
+        channels: Mapping[str, Channel] = DEFAULT_CHANNELS,
         on_bar: OnBar | None = None,
         autosave: bool = True,
         more: Callable[[Bar], Mapping[str, Any]] | None = None,

@@ -9,6 +9,7 @@ from brainmidi.midi.clockmaster import ClockSettings
 from brainmidi.midi.controls_out import ControlRule
 from brainmidi.midi.keys import Key
 from brainmidi.midi.settings import PlayerSettings
+from brainmidi.midi.timetable import Channel, Zone
 from brainmidi.music.metre import Metre
 
 #: A feature that goes out as a control covers so many robust z on either side of rest, unless told otherwise.
@@ -28,7 +29,7 @@ def player_settings(config: SessionConfig) -> PlayerSettings:
         rules.append(
             ControlRule(
                 table.knob or table.feature,
-                table.channel or midi.cc_channel,
+                table.channel_of(midi.cc_channel),
                 table.send,
                 table.number or 0,
                 table.bits,
@@ -62,6 +63,12 @@ def _clock_settings(config: SessionConfig) -> ClockSettings:
         bpm=config.session.tempo_bpm,
         bar_beats=float(metre.length),
     )
+
+
+def part_channels(config: SessionConfig) -> dict[str, Channel]:
+    """Return where each part plays: on its MIDI channel, or in the zone of MPE."""
+    midi = config.midi
+    return {part: Zone(midi.mpe_members) if part == midi.mpe_part else at for part, at in config.channels().items()}
 
 
 def fader_rules(config: SessionConfig) -> dict[str, FaderRule]:

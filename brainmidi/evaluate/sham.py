@@ -19,6 +19,7 @@ from brainmidi.drivers.chosen import chosen_checkpoints
 from brainmidi.drivers.offline import Signal, VoiceLoader, make_session, prepare, score_signal
 from brainmidi.drivers.personal import declarative
 from brainmidi.drivers.take import TakeFiles, TakeKeeper
+from brainmidi.drivers.wiring import part_channels
 from brainmidi.errors import ConfigError, SourceError
 from brainmidi.evaluate.brains import OTHER, SURROGATE, Brain, read_brain, reference
 from brainmidi.evaluate.shamkey import KEY_FILE, REAL, Key
@@ -173,7 +174,7 @@ class _Player:
         signal = self.prepare(brain, midi.stem)
         session = make_session(setup, config.session.parts, lambda: voices, checkpoints=self._checkpoints)
         files = TakeFiles(midi, title=midi.stem)
-        channels = config.channels()
+        channels = part_channels(config)
         keeper = TakeKeeper(files, metre=str(setup.metre), key=setup.key, channels=channels, autosave=False)
         with keeper:
             return score_signal(signal, session, keeper).bars

@@ -11,7 +11,7 @@ from pathlib import Path
 from brainmidi.errors import MidiError
 from brainmidi.midi.clock import date_stamp
 from brainmidi.midi.files import write_midi
-from brainmidi.midi.timetable import DEFAULT_CHANNELS, RANK_CONTROL, RANK_ON
+from brainmidi.midi.timetable import DEFAULT_CHANNELS, RANK_CONTROL, RANK_ON, Channel
 from brainmidi.types import Bar, MidiEvent
 
 
@@ -39,7 +39,7 @@ def write_capture(
     sharps: int,
     minor: bool,
     performed: Sequence[MidiEvent] = (),
-    channels: Mapping[str, int] = DEFAULT_CHANNELS,
+    channels: Mapping[str, Channel] = DEFAULT_CHANNELS,
 ) -> Path:
     """Write `bars` as a type-1 file that begins with the first of them; return its name, dated and new.
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import mido  # type: ignore[import-untyped]
 
 from brainmidi.errors import MidiError
-from brainmidi.midi.timetable import DEFAULT_CHANNELS, RANK_CONTROL, RANK_OFF, RANK_ON, bar_events
+from brainmidi.midi.timetable import DEFAULT_CHANNELS, RANK_CONTROL, RANK_OFF, RANK_ON, Channel, Timetable, channels_of
 from brainmidi.midi.wire import TICKS_PER_BEAT
 from brainmidi.types import Bar, MidiEvent
 
@@ -32,7 +32,7 @@ def write_midi(
     title: str,
     end_beat: Fraction | None = None,
     events: Sequence[MidiEvent] | None = None,
-    channels: Mapping[str, int] = DEFAULT_CHANNELS,
+    channels: Mapping[str, Channel] = DEFAULT_CHANNELS,
     performed: Sequence[MidiEvent] = (),
     tempi: Sequence[tuple[Fraction, float]] = (),
     labels: Mapping[str, Sequence[tuple[Fraction, str]]] = MappingProxyType({}),
@@ -60,8 +60,8 @@ def write_midi(
         bar by default.
     events : sequence of MidiEvent, optional
         The messages themselves, as a :class:`~brainmidi.midi.handover.PlayReport` has them; those of `bars` by default.
-    channels : mapping of str to int, optional
-        MIDI channel 1..16 of each part.
+    channels : mapping of str to Channel, optional
+        MIDI channel 1..16, or zone, of each part.
     performed : sequence of MidiEvent
         What a performer played along, for a track named "performer"; no such track without any.
     tempi : sequence of (Fraction, float)
@@ -76,16 +76,17 @@ def write_midi(
     """
     end = end_beat if end_beat is not None else bars[-1].end if bars else Fraction(0)
     if events is None:
-        events = _cut((event for bar in bars for event in bar_events(bar, channels)), end)
+        timetable = Timetable(channels)
+        events = _cut((event for bar in bars for event in timetable.events(bar)), end)
     song = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
     song.tracks.append(_conductor(bars, metre, sharps, minor, title, end, tempi))
-    names = {channel: part for part, channel in channels.items()}
+    names = {channel: part for part, place in channels.items() for channel in channels_of(place)}
     used = {event.data[0] & 0x0F for event in events}
+    tracks: dict[str, set[int]] = {}
     for channel in sorted({number - 1 for number in names} | used):
-        table = [
-            (event.beat, mido.Message.from_bytes(event.data)) for event in events if event.data[0] & 0x0F == channel
-        ]
-        name = names.get(channel + 1, f"channel {channel + 1}")
+        tracks.setdefault(names.get(channel + 1, f"channel {channel + 1}"), set()).add(channel)
+    for name, own in tracks.items():
+        table = [(event.beat, mido.Message.from_bytes(event.data)) for event in events if event.data[0] & 0x0F in own]
         marked = [(at, mido.MetaMessage("marker", text=_latin(text))) for at, text in labels.get(name, ()) if at < end]
         song.tracks.append(_track(name, sorted([*marked, *table], key=_beat_of), end))
     if performed:

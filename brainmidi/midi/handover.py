@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from brainmidi.errors import MidiError
-from brainmidi.midi.timetable import bar_events
+from brainmidi.midi.timetable import Channel, Timetable
 from brainmidi.midi.wire import Message, Segment, TimedEvent, unpack_beat, unpack_events
 from brainmidi.types import Bar, MidiEvent, Phrase
 
@@ -154,12 +154,12 @@ class Handover:
 
     Parameters
     ----------
-    channels : mapping of str to int
-        MIDI channel 1..16 of each part.
+    channels : mapping of str to Channel
+        MIDI channel 1..16, or zone, of each part.
     """
 
-    def __init__(self, channels: Mapping[str, int]) -> None:
-        self._channels = dict(channels)
+    def __init__(self, channels: Mapping[str, Channel]) -> None:
+        self._timetable = Timetable(channels)
         self._bars: dict[int, Bar] = {}
         self._fallbacks: dict[int, Bar] = {}
 
@@ -219,7 +219,8 @@ class Handover:
         return replace(bar, index=index, start=start, phrase=Phrase((), bar.phrase.length), fallback=True)
 
     def _segment(self, bar: Bar, kind: str) -> Segment:
-        events = tuple(TimedEvent(event.beat, event.rank, event.data) for event in bar_events(bar, self._channels))
+        table = self._timetable.events(bar, keep=kind == "bar")
+        events = tuple(TimedEvent(event.beat, event.rank, event.data) for event in table)
         return Segment(bar.index, bar.start, bar.phrase.length, bar.tempo_bpm, events, kind, bar.index)
 
     def _check(self, bar: Bar, index: int, start: Fraction, what: str) -> None:

@@ -19,7 +19,7 @@ from brainmidi.midi.clock import MonotonicClock
 from brainmidi.midi.handover import Handover, PlayerInfo, PlayerNotice, PlayReport
 from brainmidi.midi.local import LocalPlayer
 from brainmidi.midi.settings import PlayerSettings
-from brainmidi.midi.timetable import DEFAULT_CHANNELS
+from brainmidi.midi.timetable import DEFAULT_CHANNELS, Channel
 from brainmidi.midi.wire import Message, dump, load
 from brainmidi.types import Bar
 
@@ -98,7 +98,7 @@ class PlayerProcess:
     """A player in a process of its own, on the real clock. Make one with :meth:`start`, before anything heavy loads."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], channels: Mapping[str, int], *, sends_knobs: bool = False
+        self, process: subprocess.Popen[bytes], channels: Mapping[str, Channel], *, sends_knobs: bool = False
     ) -> None:
         self._process = process
         self._sends_knobs = sends_knobs
@@ -130,7 +130,7 @@ class PlayerProcess:
 
     @classmethod
     def start(
-        cls, settings: PlayerSettings | None = None, *, channels: Mapping[str, int] = DEFAULT_CHANNELS
+        cls, settings: PlayerSettings | None = None, *, channels: Mapping[str, Channel] = DEFAULT_CHANNELS
     ) -> PlayerProcess:
         """Start the player process and wait until its port is open.
 
@@ -138,8 +138,8 @@ class PlayerProcess:
         ----------
         settings : PlayerSettings, optional
             Ports, controls and keys; by default the virtual ports ``brainmidi:out`` and ``brainmidi:in`` alone.
-        channels : mapping of str to int, optional
-            MIDI channel 1..16 of each part.
+        channels : mapping of str to Channel, optional
+            MIDI channel 1..16, or zone, of each part.
 
         Raises
         ------

@@ -10,7 +10,7 @@ from brainmidi.midi.core import PlayerCore
 from brainmidi.midi.handover import Handover, PlayerInfo, PlayerNotice, PlayReport
 from brainmidi.midi.ports import Output
 from brainmidi.midi.settings import PlayerSettings
-from brainmidi.midi.timetable import DEFAULT_CHANNELS
+from brainmidi.midi.timetable import DEFAULT_CHANNELS, Channel
 from brainmidi.midi.wire import Message
 from brainmidi.types import Bar, Clock
 
@@ -24,8 +24,8 @@ class LocalPlayer:
         The driver's clock; moved to the last bar's end by :meth:`finish`.
     output : Output
         Where messages go.
-    channels : mapping of str to int, optional
-        MIDI channel 1..16 of each part.
+    channels : mapping of str to Channel, optional
+        MIDI channel 1..16, or zone, of each part.
     settings : PlayerSettings, optional
         What goes out as control changes, and which of the performer's keys mean what; its ports are not opened.
     """
@@ -35,7 +35,7 @@ class LocalPlayer:
         clock: Clock,
         output: Output,
         *,
-        channels: Mapping[str, int] = DEFAULT_CHANNELS,
+        channels: Mapping[str, Channel] = DEFAULT_CHANNELS,
         settings: PlayerSettings | None = None,
     ) -> None:
         self._clock = clock

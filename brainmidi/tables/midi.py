@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from itertools import combinations
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,9 @@ from brainmidi.tables.table import Table
 from brainmidi.types import KNOBS
 
 _CC = "0..119, a controller's number"
+
+#: The channel of the lower zone of MPE that goes for all its notes.
+MPE_MASTER = 1
 
 #: Which parameter, and its value: every nrpn of a channel goes through these.
 NRPN_CONTROLLERS = (6, 38, 98, 99)
@@ -45,7 +48,9 @@ class ControlTable(Table):
     send: Literal["cc", "nrpn", "bend", "pressure"] = Field("cc", description='"cc", "nrpn", "bend" or "pressure"')
     number: int | None = Field(None, ge=0, le=16383, description="0..119, of 14 bits 0..31, of an nrpn 0..16383")
     bits: Literal[7, 14] = Field(7, description="7 or 14")
-    channel: int | None = Field(None, ge=1, le=16, description="1..16, or left out for [midi] cc_channel")
+    channel: Annotated[int, Field(ge=1, le=16)] | Literal["mpe"] | None = Field(
+        None, description='1..16, "mpe" for all notes of the zone, or left out for [midi] cc_channel'
+    )
     low: float | None = Field(None, description="a number: where the control stands at its least")
     high: float | None = Field(None, description="a number: where the control stands at its greatest")
     smoothing_s: float = Field(0.05, ge=0, le=10, description="0..10 seconds, 0 for none")
@@ -70,9 +75,13 @@ class ControlTable(Table):
             raise ValueError("low and high are the same; give the control somewhere to go")
         return self
 
+    def channel_of(self, cc_channel: int) -> int:
+        """Return the MIDI channel that it goes out on."""
+        return MPE_MASTER if self.channel == "mpe" else self.channel or cc_channel
+
     def places(self, cc_channel: int) -> frozenset[tuple[int, str, int]]:
         """Return (channel, kind, number) of all that moves with it; an nrpn's own controllers are among them."""
-        channel, number = self.channel or cc_channel, self.number or 0
+        channel, number = self.channel_of(cc_channel), self.number or 0
         found = {(channel, self.send, number)}
         if self.send == "nrpn":
             found |= {(channel, "cc", controller) for controller in NRPN_CONTROLLERS}
@@ -116,6 +125,10 @@ class MidiTable(Table):
     backend: Literal["auto", "rtmidi", "jack"] = Field("auto", description='"auto", "rtmidi" or "jack"')
     input: str = Field("", description='part of the name of an existing port, or "" for the virtual port brainmidi:in')
     network: int = Field(0, ge=0, le=20, description="0 for none, or 1..20 as ipMIDI and qmidinet count their ports")
+    mpe: Literal[False, True, "melody", "accompaniment", "bass"] = Field(
+        False, description='false, true for the melody, or "melody", "accompaniment" or "bass"'
+    )
+    mpe_members: int = Field(7, ge=1, le=15, description="1..15 channels, from 2 on")
     cc_channel: int = Field(16, ge=1, le=16, description="1..16")
     capture_bars: int = Field(4, ge=1, le=64, description="1..64 bars")
     cc: CcTable = CcTable()
@@ -133,6 +146,16 @@ class MidiTable(Table):
         if unknown := [knob for knob in self.faders if knob not in KNOBS]:
             raise ValueError(f"faders has {unknown[0]!r}, which is none of the knobs {', '.join(KNOBS)}")
         return self
+
+    @property
+    def mpe_part(self) -> str:
+        """The part whose notes have a channel each; "" for none."""
+        return "melody" if self.mpe is True else self.mpe or ""
+
+    @property
+    def mpe_zone(self) -> range:
+        """The channels of the zone, its master first; none without MPE."""
+        return range(MPE_MASTER, MPE_MASTER + self.mpe_members + 1) if self.mpe_part else range(0)
 
     @model_validator(mode="after")
     def _keys_apart(self) -> MidiTable:
