@@ -8,7 +8,7 @@ from brainmidi.condition.asr import Reconstruction
 from brainmidi.condition.filters import apply, band_sections, initial_state, notch_sections
 from brainmidi.condition.gaps import Gaps
 from brainmidi.condition.gate import Gate
-from brainmidi.condition.line import find_line_hz
+from brainmidi.condition.line import FACTOR, find_line_hz
 from brainmidi.condition.reference import check_reference, parse_reference, refer
 from brainmidi.condition.settings import ConditionSettings
 from brainmidi.condition.watch import ChannelWatch
@@ -17,6 +17,8 @@ from brainmidi.types import BoolArray, Chunk, FloatArray, Montage
 
 _LISTEN_S = 2.0  # the first usable stretch of this length says whether the mains hum
 _LISTEN_ON_S = 8.0  # where it says no, each later stretch of this length is asked, a surer one
+_DOUBT_S = 15.0  # once the frequency is known, it is asked for again in stretches of this length
+_FEW, _SURE, _SURE_ON = 3, 10.0, 5.0  # fewer channels have to hum so many times as loud as what is beside it
 _HEARABLE = 0.9  # share of good samples that a channel needs in such a stretch
 _STUCK_S = 0.25  # no blink stays beyond the amplitude limit for so long
 _HUM_S = 0.1  # whole cycles of 50 and of 60 Hz: a level measured over them has no hum in it
@@ -64,7 +66,9 @@ class Conditioner:
         self._settle = round(settings.settle_s * rate_hz)
         self._listen = round(_LISTEN_S * rate_hz)
         self._undecided = self._listening  # no usable stretch has been heard yet
-        self._heard = np.empty((0, n_channels))
+        self._heard: list[FloatArray] = []
+        self._n_heard = 0  # samples in it
+        self._other = False  # the newest stretch hummed at the other frequency
         self._hearable = np.zeros(n_channels, dtype=np.int64)  # good samples among those heard
         # Filter states by name: the band filter, each mains notch, and while undecided the second behind the first.
         # All channels start with their first real sample, see Gaps.
@@ -147,7 +151,7 @@ class Conditioner:
                 self._restart(np.where(resets[start], raw[start], self._level), fresh)
             stop = min(next(row for row in starts if row > start), start + self._block)
             if self._listening:
-                stop = min(stop, start + self._listen - len(self._heard))
+                stop = min(stop, start + self._listen - self._n_heard)
             before = dict(self._states)
             part = self._run(raw[start:stop])
             length, displaced = self._displacement(part)
@@ -210,22 +214,33 @@ class Conditioner:
         """Collect the next samples of a stretch, and once it is complete look for the mains in its usable channels."""
         limits = self.settings.limits
         hearable = ~bad & (np.abs(clean) <= limits.amplitude_uv)
-        if len(self._heard):  # what came before a new start is another stretch of signal
+        if self._n_heard:  # what came before a new start is another stretch of signal
             self._hearable[reset] = -self._listen
-        self._heard = np.concatenate([self._heard, raw])
+        self._heard.append(raw)
+        self._n_heard += len(raw)
         self._hearable += np.count_nonzero(hearable, axis=0)
-        if len(self._heard) < self._listen:
+        if self._n_heard < self._listen:
             return
-        usable = (self._hearable >= _HEARABLE * self._listen) & (np.ptp(self._heard, axis=0) > limits.flat_uv)
+        heard = np.concatenate(self._heard)
+        usable = (self._hearable >= _HEARABLE * self._listen) & (np.ptp(heard, axis=0) > limits.flat_uv)
         if usable.any():
-            self._line = find_line_hz(self._heard[:, usable], self.montage.rate_hz)
-            if self._line is not None and not self._undecided:
-                self._states[f"{self._line:g}"] = np.zeros_like(self._states[f"{self._line:g}"])  # long out of use
-            self._undecided = False
-            self._listening = self._line is None
-            self._listen = round(_LISTEN_ON_S * self.montage.rate_hz)
-        self._heard = self._heard[:0]
+            few = np.count_nonzero(usable) < _FEW
+            factor = FACTOR if not few else _SURE if self._undecided else _SURE_ON
+            self._decide(find_line_hz(heard[:, usable], self.montage.rate_hz, factor))
+        self._heard, self._n_heard = [], 0
         self._hearable[:] = 0
+
+    def _decide(self, found: float | None) -> None:
+        """Take `found` for the mains frequency; where another was found before, only the second time."""
+        other = self._line is not None and found is not None and found != self._line
+        if found is not None and (self._line is None or (other and self._other)):
+            self._line = found
+            if not self._undecided:
+                self._states[f"{found:g}"] = np.zeros_like(self._states[f"{found:g}"])  # long out of use
+            other = False
+        self._other = other
+        self._undecided = False
+        self._listen = round((_LISTEN_ON_S if self._line is None else _DOUBT_S) * self.montage.rate_hz)
 
     def _advance(self, name: str, sections: FloatArray, samples: FloatArray) -> FloatArray:
         filtered, self._states[name] = apply(samples, sections, self._states[name])
@@ -233,7 +248,7 @@ class Conditioner:
 
 
 def _parse_line(line: str | float) -> tuple[float | None, bool]:
-    """Return the mains frequency and whether it has yet to be found."""
+    """Return the mains frequency and whether it is to be found."""
     if line == "auto":
         return None, True
     if line == "none":

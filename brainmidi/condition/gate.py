@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from brainmidi.types import BoolArray, FloatArray
 
+_GRADIENT_S = 0.004
 _LONG_AGO = -(2**60)
 
 
@@ -56,7 +57,9 @@ class Gate:
 
     def __init__(self, limits: GateLimits, n_channels: int, rate_hz: float) -> None:
         self._limits = limits
+        # Below 250 Hz one sample is more than 4 ms, and may differ by more.
         self._gradient_uv = limits.gradient_uv * max(1.0, 250.0 / rate_hz)
+        self._gradient = max(1, round(_GRADIENT_S * rate_hz))
         self._flat = max(2, round(limits.flat_s * rate_hz))
         self._hold = round(limits.hold_s * rate_hz)
         self._index = 0
@@ -84,9 +87,10 @@ class Gate:
         limits = self._limits
         index = np.arange(self._index, self._index + len(raw), dtype=np.int64)[:, None]
         before_raw = raw[:1] + 1.0 if self._raw is None else self._raw  # the very first sample counts as moved
-        before_clean = clean[:1] if self._clean is None else self._clean
+        before_clean = np.repeat(clean[:1], self._gradient, axis=0) if self._clean is None else self._clean
         step_raw = np.abs(np.diff(raw, axis=0, prepend=before_raw))
-        step_clean = np.abs(np.diff(clean, axis=0, prepend=before_clean))
+        lately = np.concatenate([before_clean, clean])
+        step_clean = np.abs(clean - lately[: len(clean)])
         moved = _last(index, step_raw > limits.flat_uv, self._moved)
         bad = (
             condemned
@@ -96,7 +100,7 @@ class Gate:
         )
         last_bad = _last(index, bad, self._bad)
         self._index += len(raw)
-        self._raw, self._clean = raw[-1:].copy(), clean[-1:].copy()
+        self._raw, self._clean = raw[-1:].copy(), lately[-self._gradient :].copy()
         self._moved, self._bad = moved[-1], last_bad[-1]
         good: BoolArray = index - last_bad > self._hold
         return good

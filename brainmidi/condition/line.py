@@ -8,10 +8,10 @@ from scipy import fft
 from brainmidi.types import FloatArray
 
 CANDIDATES_HZ = (50.0, 60.0)
-_FACTOR = 3.0  # about 5 dB above its surroundings
+FACTOR = 3.0  # about 5 dB above its surroundings
 
 
-def find_line_hz(samples_uv: FloatArray, rate_hz: float) -> float | None:
+def find_line_hz(samples_uv: FloatArray, rate_hz: float, factor: float = FACTOR) -> float | None:
     """Return the mains frequency seen in `samples_uv`.
 
     The power within 0.5 Hz of each candidate is compared with that 3 to 6 Hz beside it, channel by channel; the median
@@ -23,11 +23,13 @@ def find_line_hz(samples_uv: FloatArray, rate_hz: float) -> float | None:
         Unfiltered samples without NaN.
     rate_hz : float
         Sampling rate in Hz.
+    factor : float
+        So many times the power beside it is hum.
 
     Returns
     -------
     float or None
-        50.0, 60.0 or None where neither stands out by 5 dB.
+        50.0, 60.0 or None where neither stands out.
     """
     centred = samples_uv - samples_uv.mean(axis=0)
     window = np.hanning(len(centred))[:, None]
@@ -43,6 +45,6 @@ def find_line_hz(samples_uv: FloatArray, rate_hz: float) -> float | None:
             continue
         ratio = power[distance <= 0.5 + 1e-9].mean(axis=0) / np.maximum(power[beside].mean(axis=0), 1e-12)
         clear = float(np.median(ratio))
-        if clear > _FACTOR and (best is None or clear > best[0]):
+        if clear > factor and (best is None or clear > best[0]):
             best = (clear, line_hz)
     return None if best is None else best[1]

@@ -22,7 +22,8 @@ class ConditionSettings:
         of.
     line : str or float
         Mains frequency: 50, 60, ``"none"``, or ``"auto"``: both are taken out until 2 s of usable samples have told
-        which it is; where neither hums, it is looked for again every 8 s.
+        which it is; where neither hums, it is looked for again every 8 s. Once found it is doubted every 15 s, and
+        changes where the other one has been clear twice in a row.
     bridge_s : float
         A gap up to this long is bridged; after a longer one the filters start anew.
     settle_s : float

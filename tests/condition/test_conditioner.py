@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brainmidi.condition.conditioner import Conditioner, ConditionSettings
+from brainmidi.condition.gate import Gate, GateLimits
 from brainmidi.condition.line import find_line_hz
 from brainmidi.errors import SignalError
 from brainmidi.types import Chunk, Montage
@@ -161,6 +162,37 @@ def test_mains_that_begin_to_hum_later_are_found():
     assert spectrum[500] < spectrum[460:480].mean()  # 50 Hz beside 46 to 48 Hz
 
 
+def test_a_mains_frequency_that_was_taken_from_something_else_changes():
+    samples = hummed(15_000, 60.0)
+    samples[:500] = hummed(500, 50.0)  # a motor, a lamp
+    chunk = humming(samples)
+    conditioner = Conditioner(chunk.montage)
+    conditioner.process(Chunk(samples[:1000], chunk.time_s[:1000], chunk.montage))
+    assert conditioner.line_hz == 50.0
+    clean = run(chunk, range(83, 15_000, 83))
+    conditioner.process(Chunk(samples[1000:], chunk.time_s[1000:], chunk.montage))
+    assert conditioner.line_hz == 60.0
+    assert np.array_equal(clean.samples_uv, run(chunk).samples_uv)
+    spectrum = np.abs(np.fft.rfft(clean.samples_uv[12_500:, 0] * np.hanning(2500)))
+    assert spectrum[600] < spectrum[560:580].mean()  # 60 Hz beside 56 to 58 Hz
+
+
+def test_one_stretch_of_the_other_mains_frequency_changes_nothing():
+    samples = hummed(15_000, 60.0)
+    samples[4500:6500] += 3.0 * hummed(2000, 50.0)
+    conditioner = Conditioner(humming(samples).montage)
+    conditioner.process(humming(samples))
+    assert conditioner.line_hz == 60.0
+
+
+def test_a_single_channel_of_noise_does_not_hum():
+    walk = np.cumsum(np.random.default_rng(3).standard_normal((100, 2500)), axis=1)
+    for row in walk:
+        conditioner = Conditioner(Montage(("Oz",), 250.0))
+        conditioner.process(Chunk(row[:, None], np.arange(2500) / 250.0, conditioner.montage))
+        assert conditioner.line_hz is None
+
+
 def test_noise_alone_is_not_taken_for_the_mains():
     conditioner = Conditioner(humming(hummed(1, 50.0)).montage)
     conditioner.process(humming(10.0 * np.random.default_rng(2).standard_normal((75_000, 4))))
@@ -285,6 +317,22 @@ def test_an_electrode_that_jumped_is_believed_again_within_a_second_and_a_quarte
     assert cleaned.good[512 + 160 :, 1].all()
     assert np.abs(cleaned.samples_uv[512 + 160 :, 1]).max() < 100.0
     assert np.array_equal(cleaned.samples_uv[:, 0], run(chunk).samples_uv[:, 0])
+
+
+@pytest.mark.parametrize("rate_hz", [250.0, 512.0, 1000.0])
+@pytest.mark.parametrize(("step_uv", "good"), [(130.0, False), (70.0, True)])
+def test_what_rises_too_steeply_in_4_ms_is_condemned_at_any_rate(rate_hz, step_uv, good):
+    time_s = np.arange(round(2 * rate_hz)) / rate_hz
+    raw = np.sin(time_s)[:, None]
+    clean = raw + step_uv * np.clip((time_s - 1.0) / 0.004, 0.0, 1.0)[:, None]
+    condemned = np.zeros(raw.shape, dtype=bool)
+    verdict = Gate(GateLimits(), 1, rate_hz).judge(raw, clean, condemned)
+    assert verdict.all() == good
+    gate = Gate(GateLimits(), 1, rate_hz)
+    parts = [
+        gate.judge(raw[row : row + 3], clean[row : row + 3], condemned[row : row + 3]) for row in range(0, len(raw), 3)
+    ]
+    assert np.array_equal(np.concatenate(parts), verdict)
 
 
 def test_the_rail_is_a_gap_and_not_a_step():
