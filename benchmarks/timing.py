@@ -38,8 +38,8 @@ from brainmidi.midi.clock import MonotonicClock
 from brainmidi.midi.controls_out import ControlRule
 from brainmidi.midi.jitter import BAR_S, BEATS, BPM, PER_BEAT, play_dense
 from brainmidi.midi.link import PlayerProcess, PlayReport
-from brainmidi.midi.player import request_realtime
 from brainmidi.midi.ports import open_output
+from brainmidi.midi.priority import request_realtime
 from brainmidi.midi.settings import PlayerSettings
 from brainmidi.types import Chunk
 
@@ -230,6 +230,18 @@ def child(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
+def take_priority_away(pid: int) -> None:
+    """Make every thread of a process an ordinary one, on Linux.
+
+    The main thread alone would be kept waiting by the others, for hundreds of milliseconds on a busy machine: they
+    have priority and ask for the interpreter's lock, which it holds while it is not run.
+    """
+    ordinary = os.SCHED_OTHER, os.sched_param(0)
+    os.sched_setscheduler(pid, *ordinary)  # first, since a thread that it starts from now on has no priority either
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setscheduler(int(thread), *ordinary)
+
+
 def has_isobar() -> bool:
     import importlib.util
 
@@ -254,7 +266,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     lateness_s: list[float] = []
     with PlayerProcess.start(settings) as player:
         if options.no_realtime and player.info.realtime:
-            os.sched_setscheduler(player.pid, os.SCHED_OTHER, os.sched_param(0))
+            take_priority_away(player.pid)
         realtime = player.info.realtime and not options.no_realtime
         if receiver is not None:
             subprocess.run(["jack_connect", "brainmidi:out", "receiver:in"], check=True)
