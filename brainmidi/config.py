@@ -15,7 +15,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -47,6 +47,12 @@ class SessionConfig(Table):
     midi: MidiTable = MidiTable()
     cc: dict[str, ControlTable] = Field(default_factory=dict, description="a table of controls")
     clock: ClockTable = ClockTable()
+    _file: str = PrivateAttr("session.toml")
+
+    @property
+    def file(self) -> str:
+        """What error lines call the file that these settings are from."""
+        return self._file
 
     @model_validator(mode="after")
     def _rest_is_long_enough(self) -> SessionConfig:
@@ -204,9 +210,11 @@ def parse_config(
             nested = {key: nested}
         merged = _merge(merged, typing.cast("Mapping[str, Any]", nested))
     try:
-        return SessionConfig.model_validate(merged)
+        config = SessionConfig.model_validate(merged)
     except ValidationError as invalid:
         raise ConfigError(_explain(invalid.errors()[0], name, overrides)) from invalid
+    config._file = name
+    return config
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -197,6 +197,11 @@ def test_an_unknown_key_names_the_nearest_known_one(tables, place, near):
             "[clock] click_channel is on MIDI channel 8, in the MPE zone 1..8",
             "one above",
         ),
+        (
+            {"on": {"a": {"feature": "erp.target", "threshold": 90.0}}},
+            "[on.a]: threshold 90 of erp.target is never crossed",
+            "within 0..1",
+        ),
         ({"clock": {"source": "daw"}}, "[clock] source = 'daw'", "internal"),
         ({"clock": {"nudge_ms": 900.0}}, "[clock] nudge_ms = 900.0", "-500..500"),
         ({"clock": {"count_in": 9}}, "[clock] count_in = 9", "0..8"),

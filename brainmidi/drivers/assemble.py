@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -146,21 +147,26 @@ def control_map(config: SessionConfig, electrodes: tuple[str, ...] | None = None
     used += [(f"on.{name}", event.feature, names) for name, event in config.on.items()]
     used += [(f"cc.{name}", table.feature, names) for name, table in config.cc.items() if table.feature]
     for table, feature, known in used:
+        if feature == LEARNED:
+            raise ConfigError(
+                f"{config.file}: [{table}] feature = {feature!r} is a position for knobs and no feature of the signal; "
+                "give it to a knob in [map], and here a feature, or in [cc] that knob"
+            )
         electrode = electrode_of(feature, settings)
         if electrode is not None and feature not in names:
             if electrodes is not None and electrode not in electrodes:
                 raise ConfigError(
-                    f"session.toml: [{table}] feature = {feature!r} asks for an electrode that the source lacks; known "
-                    f"are {', '.join(known)}, and a band of one of {', '.join(electrodes)}; correct it"
+                    f"{config.file}: [{table}] feature = {feature!r} asks for an electrode that the source lacks; "
+                    f"known are {', '.join(known)}, and a band of one of {', '.join(electrodes)}; correct it"
                 )
         elif feature not in names:
             raise ConfigError(
-                f"session.toml: [{table}] feature = {feature!r} is unknown; known are {', '.join(known)}, and a band "
-                "of one electrode, such as alpha.O1; correct it"
+                f"{config.file}: [{table}] feature = {feature!r} is unknown{_nearest(feature, known)}; known are "
+                f"{', '.join(known)}, and a band of one electrode, such as alpha.O1; correct it"
             )
         elif feature not in known:
             raise ConfigError(
-                f"session.toml: [{table}] feature = {feature!r} has no rest to turn a knob from; watch it in "
+                f"{config.file}: [{table}] feature = {feature!r} has no rest to turn a knob from; watch it in "
                 "[on.<name>], and give the knob a band, such as alpha.posterior, alpha.peak or engagement"
             )
     return ControlMap(
@@ -172,6 +178,12 @@ def control_map(config: SessionConfig, electrodes: tuple[str, ...] | None = None
         ),
         time_constant_s=config.map.time_constant_s,
     )
+
+
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    """Return the known name that is most like `name`, as a question; nothing where none is."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f", did you mean {near[0]}?" if near else ""
 
 
 def session_setup(
@@ -341,7 +353,7 @@ def make_chain(config: SessionConfig, source: Source, rest: Rest) -> SignalChain
     condition = conditioned_for(replace(condition_settings(config), asr=rest.asr), rest.profile)
     if config.signal.asr and condition.asr is None:
         raise ConfigError(
-            "session.toml: [signal] asr = true needs a rest that it was calibrated on; run brainmidi calibrate and "
+            f"{config.file}: [signal] asr = true needs a rest that it was calibrated on; run brainmidi calibrate and "
             "name its file with --baseline-profile, or a recording made at rest with --baseline-from"
         )
     return SignalChain(

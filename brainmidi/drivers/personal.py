@@ -104,7 +104,7 @@ def learned_for(config: SessionConfig, profile: Profile | None) -> LearnedMap | 
     if profile is None or profile.learned is None:
         lacks = "no profile is named" if profile is None else "the profile holds none (its calibration says why)"
         raise ConfigError(
-            f'session.toml: [map.{asking[0]}] feature = "{LEARNED}" needs a learned map and {lacks}; run brainmidi '
+            f'{config.file}: [map.{asking[0]}] feature = "{LEARNED}" needs a learned map and {lacks}; run brainmidi '
             "calibrate and name its file with --baseline-profile, or give the knob a feature"
         )
     return profile.learned

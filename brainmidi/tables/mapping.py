@@ -51,6 +51,12 @@ class EventTable(Table):
     refractory_s: float = Field(4.0, ge=0, le=600, description="0..600 seconds before it may happen again")
     hysteresis: float = Field(0.1, ge=0, description="0 or more: how far below the threshold it arms again")
 
+    @model_validator(mode="after")
+    def _within_reach(self) -> EventTable:
+        if self.feature in ("erp.target", "erp.confidence") and not 0 < self.threshold <= 1:
+            raise ValueError(f"threshold {self.threshold:g} of {self.feature} is never crossed, it lies within 0..1")
+        return self
+
 
 def default_events() -> dict[str, EventTable]:
     """Return the one event that is watched for by default: an ERP to the targets."""

@@ -48,7 +48,7 @@ def test_every_setting_reaches_its_room():
             "signal": {"high_pass_hz": 0.5, "min_good": 0.8, "window_s": 4.0},
             "erp": {"target": ["S 1"], "average_n": 30},
             "map": {"velocity": {"feature": "none"}, "time_constant_s": 3.0},
-            "on": {"erp": {"feature": "erp.target", "threshold": 2.0, "action": "none"}},
+            "on": {"erp": {"feature": "erp.target", "threshold": 0.9, "action": "none"}},
         }
     )
     setup = assemble.session_setup(config, ANCHORS)
@@ -99,7 +99,9 @@ def test_a_part_without_a_voice_is_named():
 
 
 def test_an_unknown_feature_names_the_known_ones():
-    with pytest.raises(ConfigError, match=r"\[map\.tempo\] feature = 'alfa' is unknown; known are delta"):
+    with pytest.raises(
+        ConfigError, match=r"\[map\.tempo\] feature = 'alfa' is unknown, did you mean alpha\?; known are delta"
+    ):
         assemble.control_map(parse_config({"map": {"tempo": {"feature": "alfa"}}}))
     old = parse_config({"on": {"a": {"feature": "erp.target.confidence", "threshold": 0.9}}})
     with pytest.raises(ConfigError, match=r"\[on\.a\] feature = 'erp.target.confidence'.*erp.target, erp.amplitude"):
@@ -108,6 +110,21 @@ def test_an_unknown_feature_names_the_known_ones():
         assemble.control_map(parse_config({"map": {"tempo": {"feature": "erp.target"}}}))
     with pytest.raises(ConfigError, match=r"\[on\.wink\]"):
         assemble.control_map(parse_config({"on": {"wink": {"feature": "blink", "threshold": 1.0}}}))
+
+
+def test_a_mistake_in_a_file_of_another_name_is_told_with_that_name():
+    config = parse_config({"map": {"tempo": {"feature": "alpha.ocipital"}}}, name="x.toml")
+    with pytest.raises(ConfigError, match=r"^x\.toml: \[map\.tempo\].* did you mean alpha\.occipital\?"):
+        assemble.control_map(config)
+    assert config.model_copy(update={"session": config.session}).file == "x.toml"
+    assert parse_config({}).file == "session.toml"
+
+
+@pytest.mark.parametrize(("table", "place"), [("on", r"\[on\.a\]"), ("cc", r"\[cc\.a\]")])
+def test_a_learned_map_is_for_knobs_alone_and_that_is_said(table, place):
+    entry = {"on": {"feature": "learned", "threshold": 0.5}, "cc": {"feature": "learned", "number": 20}}[table]
+    with pytest.raises(ConfigError, match=place + r".*'learned' is a position for knobs .* \[map\]"):
+        assemble.control_map(parse_config({table: {"a": entry}}))
 
 
 @pytest.mark.parametrize("session", [{"key": "H major"}, {"metre": "9/4"}, {"chords": "Dm7 Q"}])
