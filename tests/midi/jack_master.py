@@ -20,7 +20,7 @@ def roll(out: rtmidi.MidiOut, bpm: float, ticks: int, sixteenths: int | None) ->
     else:
         out.send_message([0xF2, sixteenths & 127, sixteenths >> 7])
         out.send_message([0xFB])
-    first_s = time.perf_counter() + 0.05
+    first_s = time.perf_counter() + 0.5  # a pause that is longer than what is left of a bar
     for tick in range(ticks):
         due_s = first_s + tick * 2.5 / bpm
         while (left_s := due_s - time.perf_counter()) > 0:
