@@ -11,7 +11,6 @@ import tomllib
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from brainmidi.errors import ConfigError
+from brainmidi.tables.apart import keep_channels_apart, keep_controls_apart, keep_zone_free
 from brainmidi.tables.clock import ClockTable
 from brainmidi.tables.mapping import EventTable, MapTable, RangeTable, default_events
 from brainmidi.tables.midi import MPE_MASTER, ControlTable, MidiTable
@@ -63,42 +63,14 @@ class SessionConfig(Table):
 
     @model_validator(mode="after")
     def _own_channels(self) -> SessionConfig:
-        taken: dict[int, str] = {}
-        for part, channel in self.channels().items():
-            if (other := taken.setdefault(channel, part)) != part:
-                shown = "[oddball]" if part == "oddball" else part
-                raise ValueError(f"[parts] {other} and {shown} share MIDI channel {channel}; give each its own")
-        clicks = self.clock.click_channel
-        if (self.clock.metronome or self.clock.count_in) and (part_there := taken.get(clicks)) is not None:
-            raise ValueError(
-                f"[clock] click_channel and [parts] {part_there} share MIDI channel {clicks}; choose another"
-            )
+        channels, clicks = self.channels(), self._clicks()
+        keep_channels_apart(channels, clicks)
+        keep_zone_free(channels, clicks, self.midi, self.cc)
+        keep_controls_apart(self.midi, self.cc, clicks)
         return self
 
-    @model_validator(mode="after")
-    def _own_zone(self) -> SessionConfig:
-        zone, mpe = self.midi.mpe_zone, self.midi.mpe_part
-        if mpe and mpe not in self.session.parts:
-            raise ValueError(f"[midi] mpe names {mpe}, which does not play; add it to [session] parts, or name another")
-        names = {part: "[oddball]" if part == "oddball" else f"[parts] {part}" for part in self.channels()}
-        notes = {names[part]: channel for part, channel in self.channels().items() if part != mpe}
-        if self.clock.metronome or self.clock.count_in:
-            notes["[clock] click_channel"] = self.clock.click_channel
-        controls = {f"[cc.{name}]": table.channel_of(self.midi.cc_channel) for name, table in self.cc.items()}
-        if self.midi.cc.model_dump(exclude_none=True):
-            controls["[midi] cc_channel"] = self.midi.cc_channel
-        # The master channel has no notes of its own, and takes what goes for the whole zone.
-        for users, taken in ((notes, zone), (controls, zone[1:])):
-            for user, channel in users.items():
-                if channel in taken:
-                    raise ValueError(
-                        f"{user} is on MIDI channel {channel}, in the MPE zone {zone[0]}..{zone[-1]} of {mpe}; "
-                        "choose one above, or fewer [midi] mpe_members"
-                    )
-        for name, table in self.cc.items():
-            if table.channel == "mpe" and not mpe:
-                raise ValueError(f'[cc.{name}] channel = "mpe" needs [midi] mpe; set that, or give a number')
-        return self
+    def _clicks(self) -> int | None:
+        return self.clock.click_channel if self.clock.metronome or self.clock.count_in else None
 
     @model_validator(mode="after")
     def _oddball_is_measured(self) -> SessionConfig:
@@ -106,30 +78,6 @@ class SessionConfig(Table):
             if self.oddball.on and label not in labels:
                 table = label.removeprefix("oddball.")
                 raise ValueError(f'[oddball] marks its notes "{label}", which [erp] {table} lacks; add it there')
-        return self
-
-    @model_validator(mode="after")
-    def _own_controllers(self) -> SessionConfig:
-        sent = [
-            (f"[midi.cc] {knob}", frozenset({(self.midi.cc_channel, "cc", number)}), False)
-            for knob, number in self.midi.cc.model_dump(exclude_none=True).items()
-        ]
-        for name, table in self.cc.items():
-            sent.append((f"[cc.{name}]", table.places(self.midi.cc_channel), table.send == "nrpn"))
-        for (one, places, by_number), (other, others, also) in combinations(sent, 2):
-            shared = {place for place in places & others if not (by_number and also and place[1] == "cc")}
-            if shared:
-                _, kind, number = min(shared)
-                through = f" ({kind.upper()} {number})" if kind in ("cc", "nrpn") else ""
-                raise ValueError(
-                    f"{one} and {other} move the same control{through}; give each its own number or channel"
-                )
-        clicks = self.clock.click_channel
-        for name, places, _ in sent if self.clock.metronome or self.clock.count_in else ():
-            if any(channel == clicks for channel, _, _ in places):
-                raise ValueError(
-                    f"[clock] click_channel and {name} share MIDI channel {clicks}; choose another for one"
-                )
         return self
 
     def channels(self) -> dict[str, int]:
