@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -18,13 +18,13 @@ from brainmidi.controls.separation import BLOCK_S, FLOOR_AUC, concordance, newco
 from brainmidi.errors import ControlError
 from brainmidi.types import BoolArray, FloatArray
 
-VERSION = 1
+VERSION = 2
 _PENALTIES = np.logspace(-1, 5, 13)
 _INNER = 4  # folds within the training folds, for the penalty
 _RESAMPLES = 1000
 _SURE = 0.05  # the lower end of the 90 % interval of the gain has to lie above 0
 _LEAST_GAIN = 0.01  # nobody hears less
-_Z_LIMIT = 6.0  # a torn window must not pull the fit
+_Z_LIMIT = 6.0  # a torn window must not pull the fit, nor a clenched jaw the music
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,9 @@ class LearnedMap:
         One robust z of each feature in its unit when the map was fitted; tells which features matter.
     score, declarative : float
         Concordance with the labelled phases on held-out windows, of this map and of the declarative one.
+    medians : mapping of str to float
+        Of each feature at rest. What lies more than 6 robust z from it counts as 6, as in the fit; a feature without
+        one is not limited.
     """
 
     weights: Mapping[str, float]
@@ -48,12 +51,18 @@ class LearnedMap:
     scales: Mapping[str, float]
     score: float
     declarative: float
+    medians: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", MappingProxyType(dict(self.weights)))
-        object.__setattr__(self, "scales", MappingProxyType(dict(self.scales)))
-        numbers = (*self.weights.values(), *self.scales.values(), self.intercept, self.score, self.declarative)
-        if not self.weights or set(self.weights) != set(self.scales) or not all(map(math.isfinite, numbers)):
+        for name in ("weights", "scales", "medians"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+        by_feature = (*self.weights.values(), *self.scales.values(), *self.medians.values())
+        known = set(self.weights) == set(self.scales) >= set(self.medians)
+        if (
+            not self.weights
+            or not known
+            or not all(map(math.isfinite, (*by_feature, self.intercept, self.score, self.declarative)))
+        ):
             raise ControlError("is damaged: a learned map needs a finite weight and scale for each of its features")
 
     def position(self, values: Mapping[str, float]) -> float | None:
@@ -63,6 +72,9 @@ class LearnedMap:
             value = values.get(name)
             if value is None:
                 return None
+            if (median := self.medians.get(name)) is not None:
+                reach = _Z_LIMIT * abs(self.scales[name])
+                value = min(max(value, median - reach), median + reach)
             position += weight * value
         return min(max(position, 0.0), 1.0)
 
@@ -78,7 +90,10 @@ class LearnedMap:
             "intercept": self.intercept,
             "score": self.score,
             "declarative": self.declarative,
-            "features": {name: {"weight": w, "scale": self.scales[name]} for name, w in self.weights.items()},
+            "features": {
+                name: {"weight": weight, "scale": self.scales[name], "median": self.medians.get(name)}
+                for name, weight in self.weights.items()
+            },
         }
 
     @classmethod
@@ -94,11 +109,13 @@ class LearnedMap:
             if document["version"] != VERSION:
                 raise ControlError(f"has a learned map of version {document['version']}, {VERSION} is needed")
             features = {str(name): (float(f["weight"]), float(f["scale"])) for name, f in document["features"].items()}
+            found = {str(name): f["median"] for name, f in document["features"].items()}
+            medians = {name: float(median) for name, median in found.items() if median is not None}
             intercept, score, other = (float(document[key]) for key in ("intercept", "score", "declarative"))
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise ControlError(f"is damaged: its learned map lacks something ({error!r})") from error
         weights, scales = ({name: pair[side] for name, pair in features.items()} for side in (0, 1))
-        return cls(weights, intercept, scales, score, other)
+        return cls(weights, intercept, scales, score, other, medians)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +197,7 @@ def fit_learned(table: Labelled, baseline: Baseline, rule: KnobRule, gap_s: floa
         dict(zip(names, map(float, spread), strict=True)),
         score[LEARNED],
         score[rival],
+        dict(zip(names, map(float, median), strict=True)),
     )
     return Verdict(fitted, compared)
 

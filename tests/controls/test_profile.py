@@ -122,7 +122,7 @@ def test_any_wrong_value_anywhere_is_one_line_or_none(where, value):
         ({"line_hz": "50"}, "'50' is no finite number"),
         ({"montage": {"names": ["O1", "O1"], "rate_hz": 250}}, "repeat"),
         ({"baseline": {"n_frames": 3, "features": {"alpha": {"median": 1}}}}, "is damaged"),
-        ({"sections": {"learned": {"version": 1}}}, "its learned map lacks something"),
+        ({"sections": {"learned": {"version": 2}}}, "its learned map lacks something"),
     ],
 )
 def test_a_wrong_profile_is_one_clear_line(tmp_path, change, words):

@@ -186,7 +186,7 @@ def test_a_learned_map_is_one_dot_product_within_the_knobs_range():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"version": 2}, "version 2, 1 is needed"),
+        ({"version": 3}, "version 3, 2 is needed"),
         ({"features": {}}, "finite weight"),
         ({"features": {"alpha": {"weight": "x", "scale": 1}}}, "lacks something"),
         ({"intercept": float("nan")}, "finite weight"),
