@@ -12,7 +12,15 @@ from brainmidi.features.regions import region_channels, region_of
 from brainmidi.types import BoolArray, FloatArray
 
 #: Homologous frontal electrodes, right and left.
-FRONTAL_PAIRS: tuple[tuple[str, str], ...] = (("F4", "F3"), ("AF8", "AF7"), ("F8", "F7"), ("Fp2", "Fp1"))
+FRONTAL_PAIRS: tuple[tuple[str, str], ...] = (
+    ("F4", "F3"),
+    ("AF4", "AF3"),
+    ("AF8", "AF7"),
+    ("F8", "F7"),
+    ("F6", "F5"),
+    ("F2", "F1"),
+    ("Fp2", "Fp1"),
+)
 
 
 class Measures:
@@ -25,10 +33,12 @@ class Measures:
     ``alpha.peak``       height of the posterior alpha peak above the 1/f background in dB (:class:`AlphaPeak`)
     ``alpha.peak.<region>``  the same over a region
     ``alpha.frequency``  individual alpha frequency, posterior, in Hz (:class:`AlphaPeak`)
-    ``engagement``       ``10 log10(beta / (alpha + theta))`` over central and parietal channels, else over all [1]_
-    ``asymmetry.frontal``  alpha right minus alpha left in dB, mean over the homologous pairs F4/F3, AF8/AF7, F8/F7 and
-                         Fp2/Fp1 that are good: Davidson's ``ln R - ln L`` times 4.34, positive where the *left* side
-                         is the more active [2]_
+    ``engagement``       ``10 log10(beta / (alpha + theta))`` over central and parietal channels, else over all [1]_;
+                         each power is the geometric mean over the channels (their mean in dB), so that a loud one does
+                         not take it over, where Pope's index sums them
+    ``asymmetry.frontal``  alpha right minus alpha left in dB, mean over the homologous pairs F4/F3, AF4/AF3, AF8/AF7,
+                         F8/F7, F6/F5, F2/F1 and Fp2/Fp1 that are good: Davidson's ``ln R - ln L`` times 4.34, positive
+                         where the *left* side is the more active [2]_
     ==================== ===========================================================================================
 
     A feature that cannot be computed now is NaN.

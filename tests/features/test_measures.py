@@ -57,6 +57,14 @@ def test_asymmetry_is_positive_where_the_right_has_more_alpha_and_zero_where_bot
     assert frames(Chunk(mirrored, chunk.time_s, chunk.montage))[-1].values["asymmetry.frontal"] == 0.0
 
 
+@pytest.mark.parametrize(("right", "left"), [("AF4", "AF3"), ("F6", "F5"), ("F2", "F1")])
+def test_other_frontal_pairs_tell_the_asymmetry_as_well(right, left):
+    chunk = brain(gains=[2.0, 8.0, 2.0, 2.0, 4.0, 8.0, 12.0, 12.0])
+    named = Chunk(chunk.samples_uv, chunk.time_s, Montage((left, right, *NAMES[2:]), 128.0))
+    values = frames(named)[-1].values
+    assert values["asymmetry.frontal"] == pytest.approx(values[f"alpha.{right}"] - values[f"alpha.{left}"])
+
+
 def test_one_side_alone_has_no_asymmetry():
     chunk = brain()
     good = np.ones(chunk.samples_uv.shape, dtype=bool)
