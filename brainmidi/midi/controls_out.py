@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import expm1, inf
 from typing import Literal
 
-#: Messages in any second, all controls together: plenty for the ear, and a fifth of what a MIDI cable carries.
-MOST_CONTROLS = 200
+#: Messages in any second, all controls together: plenty for the ear, and a tenth of what a MIDI cable carries.
+MOST_CONTROLS = 100
 
 Kind = Literal["cc", "nrpn", "bend", "pressure"]
 Data = tuple[int, ...]
