@@ -32,6 +32,9 @@ _DRAIN_S, _GRACE_S = 1.0, 0.2
 
 _LOOK_S = 0.005
 
+#: A server that is there and refuses a client (seen once in 170 times, where others come and go) is asked again then.
+_RETRIES_S = (0.1, 0.2, 0.4)
+
 _SYSTEM = 0xF0  # statuses from here on are the clock's and the transport's, and belong to no channel
 
 
@@ -211,19 +214,32 @@ def open_jack(
     """
     if jack is None:
         jack = _library()
-    try:
-        opened = jack.Client(client, no_start_server=True)
-    except jack.JackError as error:
-        raise MidiError("no JACK server answers; start one (jackd, qjackctl, or PipeWire's), then run again") from error
+    clock = clock or MonotonicClock()
+    opened = _client(jack, client, clock)
     try:
         wanted = None if name is None else _find(opened, name)
-        output = JackOutput(opened, port, clock or MonotonicClock())
+        output = JackOutput(opened, port, clock)
     except BaseException:
         opened.close()
         raise
     if wanted is not None:
         output.connect(wanted)
     return output
+
+
+def _client(jack: ModuleType, name: str, clock: Clock) -> Any:
+    """Return a client of the server's, which may refuse one while another of its name still leaves."""
+    waits = iter(_RETRIES_S)
+    while True:
+        try:
+            return jack.Client(name, no_start_server=True)
+        except jack.JackError as error:
+            status, wait_s = getattr(error, "status", None), next(waits, None)
+            if wait_s is None or not getattr(status, "server_error", False):
+                raise MidiError(
+                    "no JACK server answers; start one (jackd, qjackctl, or PipeWire's), then run again"
+                ) from error
+            clock.sleep_until(clock.now_s() + wait_s)
 
 
 def _find(client: Any, name: str) -> str:

@@ -12,7 +12,7 @@ RATE, PERIOD = 48000, 1024
 class FakeServer:
     """A JACK server of one client; :meth:`cycle` runs a period, and what leaves is in `sent` as (frame, bytes)."""
 
-    def __init__(self, ports=(), *, answers=True, room=100):
+    def __init__(self, ports=(), *, answers=True, room=100, refusals=0):
         self.clock = VirtualClock(10.0)
         self.frames = 5000
         self.sent = []
@@ -22,8 +22,12 @@ class FakeServer:
         self.clock_drives = True
         fake, ports, room_left = self, list(ports), room
 
+        self.refusals = refusals
+
         class JackError(Exception):
-            pass
+            def __init__(self, message, **status):
+                super().__init__(message)
+                self.status = SimpleNamespace(**status)
 
         class Port:
             name = "brainmidi:out"
@@ -47,7 +51,10 @@ class FakeServer:
                 assert name == "brainmidi"
                 assert no_start_server
                 if not answers:
-                    raise JackError("no server")
+                    raise JackError("no server", server_error=False)
+                if fake.refusals:
+                    fake.refusals -= 1
+                    raise JackError("cannot open", server_error=True)
                 self.midi_outports = SimpleNamespace(register=lambda name: Port())
                 fake.client = self
 

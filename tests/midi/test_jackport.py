@@ -121,6 +121,17 @@ def test_an_existing_port_is_connected_by_part_of_its_name_or_the_known_ones_are
     assert server.closed
 
 
+def test_a_server_that_refuses_a_client_is_asked_again_a_few_times_and_one_that_is_not_there_once():
+    assert opened(FakeServer(refusals=3)).port == "brainmidi:out"
+    with pytest.raises(MidiError, match="no JACK server answers"):
+        opened(FakeServer(refusals=4))
+    absent = FakeServer(answers=False)
+    began_s = absent.clock.now_s()
+    with pytest.raises(MidiError, match="no JACK server answers"):
+        opened(absent)
+    assert absent.clock.now_s() == began_s
+
+
 def playing(server, bar, **clock):
     output, settings = opened(server), PlayerSettings(clock=ClockSettings(**clock))
     core, handover = PlayerCore(server.clock, output, settings=settings), Handover({"melody": 1, "accompaniment": 2})
