@@ -104,7 +104,7 @@ def test_a_session_loads_what_is_named(monkeypatch):
     monkeypatch.setattr(voices, "load_voices", load)
     config = config_of(DUO, melody=NAMES["melody"])
     monkeypatch.setattr(offline.assemble, "open_file", lambda path, config: None)
-    monkeypatch.setattr(offline, "prepare", lambda config, source: None)
+    monkeypatch.setattr(offline, "prepare", lambda config, source: SimpleNamespace(line=None))
     monkeypatch.setattr(offline, "TakeKeeper", lambda *arguments, **others: nullcontext())
     with pytest.raises(ModelError, match="enough"):
         offline.score(config, Path("any.edf"), TakeFiles.__new__(TakeFiles))
