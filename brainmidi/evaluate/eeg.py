@@ -21,7 +21,7 @@ from brainmidi.types import Chunk, FeatureFrame, Marker, Montage
 #: The parts of the table, in its order.
 PARTS = ("eyes", "p300", "artifacts", "chunks", "unplugging")
 CHUNKS_BAR = 1e-9
-PLACEMENTS = 20
+PLACEMENTS = 8
 
 _SIZES_S = (0.0, 0.02, 0.37, 1.0, 10.0)  # the first is a single sample
 _CHUNKED_S, _CHUNKED_MARKERS = 30.0, 200
