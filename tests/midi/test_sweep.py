@@ -84,6 +84,15 @@ class Port(RecordingOutput):
             signal.raise_signal(number)
 
 
+@pytest.fixture
+def _hears_ctrl_c():
+    """Let Ctrl-C interrupt, as in a terminal: a shell that starts the tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_hears_ctrl_c")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)])
 def test_a_sweep_goes_on_until_it_is_ended_and_straightens_the_bend_whoever_ends_it(monkeypatch, number):
     output, before = Port({30: number}), signal.getsignal(number)
@@ -95,6 +104,7 @@ def test_a_sweep_goes_on_until_it_is_ended_and_straightens_the_bend_whoever_ends
     assert signal.getsignal(number) is before
 
 
+@pytest.mark.usefixtures("_hears_ctrl_c")
 @pytest.mark.parametrize(("option", "asked"), [("--wait", True), ("--no-wait", False)])
 def test_in_a_terminal_nothing_moves_before_enter(monkeypatch, capsys, option, asked):
     output, pressed = Port({3: signal.SIGINT}), []
