@@ -11,6 +11,7 @@ from simulated_people import NAMES, RATE_HZ, person
 from brainmidi.acquire.demo import DemoSource
 from brainmidi.acquire.recording import open_recording
 from brainmidi.config import parse_config
+from brainmidi.controls.learned import LearnedMap
 from brainmidi.controls.profileread import load_profile
 from brainmidi.drivers import assemble, verdict
 from brainmidi.drivers.calibration import calibrate
@@ -87,9 +88,8 @@ def test_a_profile_plays_without_its_bad_electrodes_and_with_its_mains(found, tm
 
 def test_a_learned_map_turns_a_knob_by_itself(found, tmp_path):
     path = tmp_path / "me.json"
-    learned = {"version": 1, "intercept": 0.5, "score": 0.9, "declarative": 0.8, "features": {}}
-    learned["features"] = {"alpha.posterior": {"weight": 0.0, "scale": 1.0}}
-    replace(found.profile, sections={"learned": learned | {"intercept": 0.2}}).save(path)
+    learned = LearnedMap({"alpha.posterior": 0.0}, 0.2, {"alpha.posterior": 1.0}, 0.9, 0.8)
+    replace(found.profile, sections={"learned": learned.document()}).save(path)
     tables = {"map": {"latent_mix": {"feature": "learned"}, "tempo": {"feature": "learned", "invert": True}}}  # in vain
     config = parse_config(tables | {"baseline": {"profile": str(path)}})
     source = DemoSource()
